@@ -1,0 +1,46 @@
+package sse
+
+import (
+	"strconv"
+
+	"github.com/oikion/orgcast"
+)
+
+// Version is the version of the event envelope.
+const Version = "1.0.0"
+
+// The sources of events.
+const (
+	SourcePostgres = "postgres"
+	SourceApp      = "app"
+)
+
+// AppendEventHead begins an event: all up to its payload, which the caller
+// appends as one JSON value before [AppendEventTail]. timestamp is the commit
+// time in milliseconds since 1970.
+func AppendEventHead(dst []byte, c orgcast.Cursor, t orgcast.EventType, organization orgcast.OrganizationID, timestamp int64, source string) []byte {
+	dst = append(dst, "id: "...)
+	from := len(dst)
+	dst = c.Append(dst)
+	to := len(dst)
+	dst = append(dst, "\ndata: {\"id\":\""...)
+	dst = append(dst, dst[from:to]...)
+	dst = append(dst, `","type":"`...)
+	dst = append(dst, t.String()...)
+	dst = append(dst, `","organizationId":`...)
+	dst = AppendString(dst, string(organization))
+	dst = append(dst, `,"timestamp":`...)
+	dst = strconv.AppendInt(dst, timestamp, 10)
+	dst = append(dst, `,"source":"`...)
+	dst = append(dst, source...)
+	return append(dst, `","version":"`+Version+`","payload":`...)
+}
+
+// AppendEventTail ends an event. truncated says that it was too large and
+// carries keys only.
+func AppendEventTail(dst []byte, truncated bool) []byte {
+	if truncated {
+		dst = append(dst, `,"truncated":true`...)
+	}
+	return append(dst, "}\n\n"...)
+}
