@@ -10,3 +10,9 @@ import _ "embed"
 //
 //go:embed schema.sql
 var Schema string
+
+// Demo fills the database of the demo: two organizations, three users, and
+// something to change.
+//
+//go:embed demo.sql
+var Demo string
