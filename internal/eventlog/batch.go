@@ -1,0 +1,117 @@
+package eventlog
+
+import (
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/oikion/orgcast"
+)
+
+// Batch collects what the next Append applies. There is one, reused by the one
+// writer; events and state are copied into it. What is wrong with them is told
+// by Append, before anything is written.
+type Batch struct {
+	log     *Log
+	pebble  *pebble.Batch
+	segment uint32
+	opened  int64
+	events  int
+	states  int
+	bytes   int // of the events' keys and values
+	first   orgcast.Cursor
+	last    orgcast.Cursor
+	err     error
+}
+
+// Batch returns the log's one batch.
+func (l *Log) Batch() *Batch { return l.batch }
+
+// Event adds a copy of e. Cursors must ascend.
+func (b *Batch) Event(e *orgcast.Event) {
+	if b.err != nil {
+		return
+	}
+	if len(e.Organization) > orgcast.MaxOrganizationID {
+		b.err = fmt.Errorf("%w: %d bytes", ErrTooLong, len(e.Organization))
+		return
+	}
+	if b.events == 0 {
+		b.first = e.Cursor
+		b.segment, b.opened = b.log.nextSegment()
+	} else if e.Cursor.Epoch != b.first.Epoch || e.Cursor.Compare(b.last) <= 0 {
+		b.err = ErrOrder
+		return
+	}
+	b.last = e.Cursor
+	keyLen, valueLen := eventKeyLen(e.Organization), eventValueLen(e)
+	op := b.ops().SetDeferred(keyLen, valueLen)
+	appendEventKey(op.Key[:0], b.segment, e.Organization, e.Cursor)
+	appendEventValue(op.Value[:0], e)
+	if err := op.Finish(); err != nil {
+		b.err = err
+		return
+	}
+	b.events++
+	b.bytes += keyLen + valueLen
+}
+
+// State adds a copy of c. Changes apply in the order in which they are added.
+func (b *Batch) State(c orgcast.StateChange) {
+	if b.err == nil {
+		b.err = putState(b.ops(), c)
+		b.states++
+	}
+}
+
+// Len is how many events and state changes the batch holds.
+func (b *Batch) Len() int { return b.events + b.states }
+
+// Size is how many bytes the batch holds. A batch of 256 events or 1 MiB is as
+// fast as they get; a much larger one should be appended in parts.
+func (b *Batch) Size() int {
+	if b.pebble == nil {
+		return 0
+	}
+	return b.pebble.Len()
+}
+
+func (b *Batch) ops() *pebble.Batch {
+	if b.pebble == nil {
+		b.pebble = b.log.db.NewBatch()
+	}
+	return b.pebble
+}
+
+// take hands over the operations and leaves the batch empty.
+func (b *Batch) take() *pebble.Batch {
+	ops := b.ops()
+	*b = Batch{log: b.log}
+	return ops
+}
+
+// reset empties the batch.
+func (b *Batch) reset() {
+	if b.pebble != nil {
+		// Never applied, so that closing it can only give its memory back.
+		_ = b.pebble.Close()
+	}
+	*b = Batch{log: b.log}
+}
+
+// nextSegment is where the next batch's events go: the last segment, or one that
+// Append will begin. A border may lie anywhere, since segments are found by
+// cursor.
+func (l *Log) nextSegment() (id uint32, opened int64) {
+	now := l.opts.Now()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if len(l.segments) == 0 {
+		return 1, now.UnixNano()
+	}
+	last := &l.segments[len(l.segments)-1]
+	if l.rotate.Load() || last.full(now, &l.opts) {
+		return last.id + 1, now.UnixNano()
+	}
+	return last.id, last.opened
+}

@@ -1,0 +1,54 @@
+// Package eventlog answers one question: how is an event kept once, durably, and
+// read again from a cursor?
+//
+// It is one Pebble database in one directory (mode 0700), with one writer, the
+// feed, and many readers. Beside the events it keeps the [orgcast.StateChange]s
+// of the transactions that made them, and the position in the WAL up to which
+// both are complete.
+//
+// # Invariants
+//
+//   - Events, state and position of a transaction are in one batch: what is known
+//     after a restart is exactly what was known at [Log.Position].
+//   - [Log.Durable] never passes what is fsynced, and [Hooks.Durable] is called in
+//     order. Only that may be confirmed to the slot.
+//   - Pebble's WAL is a prefix after a crash: if a position survived, everything
+//     before it did.
+//   - No reader crosses a gap without being told: what was retired lies below
+//     [Log.Floor], and the floor is raised before anything is removed.
+//   - An organization's keys are length-prefixed: no reader of "org_1" can meet a
+//     key of "org_10".
+//
+// # Order laws
+//
+// Cursors ascend strictly, within a batch and from batch to batch. Events stand
+// at or above the position and below the batch's end. The parts of a long
+// transaction are appended with end zero; until its last part arrives they are
+// above the position, and [Open], [Log.Discard] or the transaction's own
+// redelivery removes them.
+//
+// # Layout, format 1
+//
+// All integers are big-endian. The file ORGCAST in the directory holds the format
+// number, so that a foreign directory, or one of a newer program, is refused
+// before Pebble writes into it.
+//
+//	key                                                 value
+//	'e' segment:4 len:1 organization LSN:8 index:8      event: version:1 kind:1 type:1 user roles frame
+//	'f'                                                 floor: LSN:8 index:8
+//	'i'                                                 identity: system:8 timeline:4 epoch:4 database slot rules; absent in an empty log
+//	'p'                                                 position: end LSN:8 commit time:8 (Unix ns)
+//	's' segment:4                                       first, last cursor, opened, last time, events, bytes: 8 × 8 bytes
+//	't' space:1 key                                     state, as its owner wrote it
+//
+// Segments are spans of append order, about [Options.SegmentAge] long, never of
+// the clock: a clock step can neither reorder nor repeat. A segment is found by
+// the first and last cursor in its record, so that a border may lie anywhere,
+// also inside a transaction. Tables are cut at the borders (see pebble.go), which
+// makes dropping the oldest segment the dropping of whole files.
+//
+// # The directory
+//
+// It should be a subdirectory of a volume, not a mount point: a damaged log is
+// renamed to <dir>.damaged, which a mount point can't be.
+package eventlog

@@ -1,0 +1,62 @@
+package eventlog
+
+import (
+	"context"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/oikion/orgcast"
+)
+
+// Keep looks at the bounds now, as the keeper does.
+func (l *Log) Keep() error { return l.keep() }
+
+// TellTrouble is the keeper's tick.
+func (l *Log) TellTrouble() { l.tellTrouble() }
+
+// Trouble is what a background error does.
+func (l *Log) Trouble(err error) { l.trouble(err) }
+
+// Fatalf is what Pebble calls when it can't go on.
+func (l *Log) Fatalf(format string, args ...any) { pebbleLogger{l}.Fatalf(format, args...) }
+
+// Flush moves everything into tables, and compacts them.
+func (l *Log) Flush() error {
+	if err := l.db.Flush(); err != nil {
+		return err
+	}
+	return l.db.Compact(context.Background(), []byte{0}, []byte{0xff}, false)
+}
+
+// Lose deletes an event behind the log's back, as an older MANIFEST does.
+func (l *Log) Lose(segment uint32, e *orgcast.Event) error {
+	return l.db.Delete(appendEventKey(nil, segment, e.Organization, e.Cursor), pebble.Sync)
+}
+
+// ForgetSegment deletes a segment's record only: a kill within a retirement.
+func (l *Log) ForgetSegment(segment uint32) error {
+	return l.db.Delete(segmentKey(segment), pebble.Sync)
+}
+
+// EventKeys counts the events of all segments, also of those without a record.
+func (l *Log) EventKeys() (n int, err error) {
+	it, err := l.db.NewIter(&pebble.IterOptions{LowerBound: keyFirst, UpperBound: []byte{prefixEvent + 1}})
+	if err != nil {
+		return 0, err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		n++
+	}
+	return n, it.Close()
+}
+
+// Tables lists the first and last key of every table.
+func (l *Log) Tables() (bounds [][2][]byte, err error) {
+	levels, err := l.db.SSTables()
+	for _, level := range levels {
+		for _, table := range level {
+			bounds = append(bounds, [2][]byte{table.Smallest.UserKey, table.Largest.UserKey})
+		}
+	}
+	return bounds, err
+}

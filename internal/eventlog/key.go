@@ -1,0 +1,94 @@
+package eventlog
+
+import (
+	"encoding/binary"
+
+	"github.com/oikion/orgcast"
+)
+
+// The first byte of every key. doc.go has the table.
+const (
+	prefixEvent   = 'e'
+	prefixSegment = 's'
+	prefixState   = 't'
+)
+
+var (
+	keyFloor    = []byte{'f'}
+	keyIdentity = []byte{'i'}
+	keyPosition = []byte{'p'}
+
+	// All that the log holds lies in [keyFirst, keyEnd).
+	keyFirst = []byte{prefixEvent}
+	keyEnd   = []byte{prefixState + 1}
+)
+
+const (
+	segmentPrefixLen = 1 + 4
+	cursorLen        = 8 + 8
+)
+
+func eventKeyLen(org orgcast.OrganizationID) int {
+	return segmentPrefixLen + 1 + len(org) + cursorLen
+}
+
+// appendSegmentStart appends the key that all events of a segment begin with.
+func appendSegmentStart(b []byte, segment uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(b, prefixEvent), segment)
+}
+
+// appendEventKey appends an event's key. The organization must not be longer than
+// 255 bytes.
+func appendEventKey(b []byte, segment uint32, org orgcast.OrganizationID, c orgcast.Cursor) []byte {
+	b = appendSegmentStart(b, segment)
+	b = append(b, byte(len(org)))
+	b = append(b, org...)
+	b = binary.BigEndian.AppendUint64(b, uint64(c.LSN))
+	return binary.BigEndian.AppendUint64(b, c.Index)
+}
+
+// appendAfterKey appends the smallest key above the event's: keys of one
+// organization in one segment are of one length.
+func appendAfterKey(b []byte, segment uint32, org orgcast.OrganizationID, c orgcast.Cursor) []byte {
+	return append(appendEventKey(b, segment, org, c), 0)
+}
+
+// cursorOfKey reads the cursor, without its epoch, from an event's key.
+func cursorOfKey(key []byte) (orgcast.Cursor, bool) {
+	if len(key) < segmentPrefixLen+1+cursorLen || key[0] != prefixEvent ||
+		len(key) != segmentPrefixLen+1+int(key[segmentPrefixLen])+cursorLen {
+		return orgcast.Cursor{}, false
+	}
+	tail := key[len(key)-cursorLen:]
+	return orgcast.Cursor{
+		LSN:   orgcast.LSN(binary.BigEndian.Uint64(tail)),
+		Index: binary.BigEndian.Uint64(tail[8:]),
+	}, true
+}
+
+// segmentOfKey reads the segment from the key of an event or of a segment record.
+func segmentOfKey(key []byte) (uint32, bool) {
+	if len(key) < segmentPrefixLen {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(key[1:]), true
+}
+
+func segmentKey(segment uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{prefixSegment}, segment)
+}
+
+func appendStateKey(b []byte, space orgcast.Space, key []byte) []byte {
+	return append(append(b, prefixState, byte(space)), key...)
+}
+
+// prefixEnd is the smallest key above all that begin with p. The first byte of p
+// is never 0xff.
+func prefixEnd(p []byte) []byte {
+	end := append([]byte(nil), p...)
+	for i := len(end) - 1; ; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+}
