@@ -1,0 +1,123 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bytes is a size: a number, with KiB, MiB or GiB.
+type Bytes int64
+
+// UnmarshalText reads "4GiB".
+func (b *Bytes) UnmarshalText(text []byte) error {
+	s, unit := strings.TrimSpace(string(text)), int64(1)
+	for suffix, n := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40} {
+		if rest, ok := strings.CutSuffix(s, suffix); ok {
+			s, unit = strings.TrimSpace(rest), n
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || n > 1<<62/unit {
+		return fmt.Errorf("no size")
+	}
+	*b = Bytes(n * unit)
+	return nil
+}
+
+// Field is one variable, for the reference.
+type Field struct {
+	Name, Field, Default, Form, Doc string
+	Secret                          bool
+}
+
+// Fields lists the variables, in the order of [Config].
+func Fields() (fields []Field) {
+	for f := range reflect.TypeFor[Config]().Fields() {
+		name := f.Tag.Get("env")
+		if name == "-" {
+			continue
+		}
+		form := "text"
+		switch f.Type {
+		case reflect.TypeFor[time.Duration]():
+			form = "duration such as 15s"
+		case reflect.TypeFor[int]():
+			form = "number"
+		case reflect.TypeFor[Bytes]():
+			form = "size such as 4GiB"
+		}
+		fields = append(fields, Field{name, f.Name, f.Tag.Get("default"), form, f.Tag.Get("doc"), f.Tag.Get("secret") != ""})
+	}
+	return fields
+}
+
+// Markdown is docs/CONFIG.md.
+func Markdown() []byte {
+	var b strings.Builder
+	b.WriteString("# Configuration\n\n" +
+		"Everything is set by environment variables. This page is made from the code: `go test ./internal/config -update`.\n\n" +
+		"| variable | form | default | what it is |\n|---|---|---|---|\n")
+	for _, f := range Fields() {
+		def := ""
+		if f.Default != "" {
+			def = "`" + f.Default + "`"
+		}
+		doc := f.Doc
+		if f.Secret {
+			doc += " Secret."
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, f.Form, def, doc)
+	}
+	b.WriteString(`
+A variable that begins with ` + "`ORGCAST_`" + ` and is not known stops the start, with the name that was probably meant.
+
+## Sessions
+
+| variable | default | what it is |
+|---|---|---|
+| ` + "`ORGCAST_SESSION`" + ` | ` + "`auto`" + ` | ` + "`auto`, `authjs` (Auth.js v5, JWT) or `nextauth` (NextAuth v4, JWT)" + ` |
+| ` + "`ORGCAST_SESSION_COOKIE`" + ` | by scheme | the cookie's whole name |
+| ` + "`AUTH_SECRET`, `NEXTAUTH_SECRET`" + ` | | the application's secret; the first that is set |
+| ` + "`ORGCAST_AUTH_SECRETS`" + ` | | several secrets, newest first, one a line |
+| ` + "`ORGCAST_AUTH_SECRETS_FILE`" + ` | | the same, in a file |
+| ` + "`ORGCAST_SESSION_SALT`" + ` | the cookie's name | only for an application that changed it |
+| ` + "`ORGCAST_SESSION_USER_CLAIM`" + ` | ` + "`sub`" + ` | only for an application that changed it |
+| ` + "`AUTH_URL`, `NEXTAUTH_URL`" + ` | | its scheme picks the ` + "`__Secure-`" + ` cookie names |
+`)
+	return []byte(b.String())
+}
+
+// nearest is the known name with the fewest letters to change.
+func nearest(name string, known []string) (best string) {
+	least := len(name) + 64
+	for _, k := range known {
+		if d := distance(name, k); d < least {
+			least, best = d, k
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		previous := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := previous
+			if a[i] != b[j] {
+				change++
+			}
+			previous = row[j+1]
+			row[j+1] = min(row[j+1]+1, row[j]+1, change)
+		}
+	}
+	return row[len(b)]
+}

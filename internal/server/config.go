@@ -1,0 +1,47 @@
+package server
+
+import (
+	"cmp"
+	"time"
+)
+
+// Config is what can be set. The zero value of a field means its default.
+type Config struct {
+	// Origins are the origins that may call, each exactly as a browser sends it:
+	// scheme, host and port, no path.
+	Origins []string
+	// AnyOrigin lets every origin but `null` call: development, on a loopback
+	// listener.
+	AnyOrigin bool
+	// ReadyWait is how long a request is held while the feed has never been
+	// ready: 20 s.
+	ReadyWait time.Duration
+	// BarrierWait is how long the feed may take to catch up before a refusal: 2 s.
+	BarrierWait time.Duration
+	// MaxPending bounds the open connections that carry no stream: 10,000.
+	MaxPending int
+}
+
+// Fixed bounds.
+const (
+	// MaxOrganizations is how many organizations one stream may follow.
+	MaxOrganizations = 16
+
+	maxQuery          = 8 << 10
+	maxHeader         = 64 << 10
+	readHeaderTimeout = 5 * time.Second
+	// writeTimeout bounds our own short answers; a stream sets its own deadline
+	// for each of its writes.
+	writeTimeout = 10 * time.Second
+	// idleTimeout is longer than what proxies keep an idle upstream connection,
+	// so that it is the proxy that closes it: the other way round a request and
+	// our close can cross.
+	idleTimeout = 120 * time.Second
+)
+
+func (c Config) withDefaults() Config {
+	c.ReadyWait = cmp.Or(c.ReadyWait, 20*time.Second)
+	c.BarrierWait = cmp.Or(c.BarrierWait, 2*time.Second)
+	c.MaxPending = cmp.Or(c.MaxPending, 10_000)
+	return c
+}

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/oikion/orgcast"
+)
+
+// Sessions tells who is asking.
+type Sessions interface {
+	// Authenticate reads the values of the request's Cookie header lines. Any
+	// error is a 401.
+	Authenticate(cookies []string, now time.Time) (orgcast.Principal, error)
+}
+
+// Access tells who belongs where, as far as the feed has come.
+type Access interface {
+	Membership(user orgcast.UserID, organization orgcast.OrganizationID) (orgcast.Membership, bool)
+}
+
+// Barrier waits until the feed has passed the position that the database has at
+// the call. An error, also that of ctx, says that it is not known to have.
+type Barrier interface {
+	Wait(ctx context.Context) error
+}
+
+// Feed tells how far the change feed is.
+type Feed interface {
+	// Ready is closed once the feed has been ready for the first time.
+	Ready() <-chan struct{}
+	// Fresh is nil while the feed is fresh, else the reason that it is not.
+	Fresh() error
+}
+
+// Streams opens streams.
+type Streams interface {
+	// Register makes a stream known to whoever ends streams, before anything
+	// about it is checked.
+	Register(StreamRequest) Registration
+}
+
+// Registration is a stream that was registered and not yet checked.
+type Registration interface {
+	// Serve writes the answer, from the status line on, and blocks until the
+	// stream is over. members are those of the request's organizations, in their
+	// order.
+	Serve(w http.ResponseWriter, r *http.Request, members []orgcast.Membership)
+	// Close takes the stream away again. It may be called more than once.
+	Close()
+}
+
+// StreamRequest is what a client asks for.
+type StreamRequest struct {
+	Principal orgcast.Principal
+	// Organizations has 1 to [MaxOrganizations] ids, each once.
+	Organizations []orgcast.OrganizationID
+	Filter        orgcast.Filter
+	Resume        Resume
+}
+
+// Resume is the cursor that a client sent. A malformed one is no refusal: the
+// stream opens and tells the client to begin anew.
+type Resume struct {
+	Cursor             orgcast.Cursor
+	Present, Malformed bool
+}
+
+// Limits counts what is open. An error says that there is no place; else
+// release gives it back, and may be called more than once.
+type Limits interface {
+	// Connect takes one of the node's connects of this second.
+	Connect(now time.Time) error
+	AcquireNode() (release func(), err error)
+	AcquireAddress(netip.Addr) (release func(), err error)
+	AcquireUser(orgcast.UserID) (release func(), err error)
+	AcquireOrganization(orgcast.OrganizationID) (release func(), err error)
+}
+
+// Hooks tells the world what the server does. Each may be nil; all may be
+// called from any goroutine.
+type Hooks struct {
+	// Refused counts every request and connection that was not served.
+	Refused func(Reason)
+	// Unauthenticated is told why a session was not taken.
+	Unauthenticated func(error)
+	// Unconfirmed is told why it could not be made sure that a user is no member.
+	Unconfirmed func(error)
+	// Panicked is called for every panic of a handler, after it was logged.
+	Panicked func()
+}
+
+// Deps is what the server needs of the other rooms.
+type Deps struct {
+	Sessions Sessions
+	Access   Access
+	Barrier  Barrier
+	Feed     Feed
+	Streams  Streams
+	Limits   Limits
+	Hooks    Hooks
+	// Logger takes panics and what net/http complains of; nil discards it.
+	Logger *slog.Logger
+}

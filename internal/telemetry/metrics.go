@@ -1,0 +1,146 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/delivery"
+	"github.com/oikion/orgcast/internal/eventlog"
+	"github.com/oikion/orgcast/internal/feed"
+	"github.com/oikion/orgcast/internal/hub"
+	"github.com/oikion/orgcast/internal/route"
+)
+
+// Metrics is everything that is counted.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	transactions, changes, events   prometheus.Counter
+	skipped, spilled                prometheus.Counter
+	withheld, columns               *prometheus.CounterVec
+	commitToDispatch                prometheus.Histogram
+	opened                          prometheus.Counter
+	closed, lost, resets, refused   *prometheus.CounterVec
+	delivered, replayed, wrote      prometheus.Counter
+	retiredEvents, retiredBytes     prometheus.Counter
+	logDamaged, logTrouble, stalled prometheus.Counter
+	interruptions                   prometheus.Counter
+}
+
+// NewMetrics returns metrics in a registry of their own.
+func NewMetrics() *Metrics {
+	m := &Metrics{Registry: prometheus.NewRegistry()}
+	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "orgcast", Name: name, Help: help})
+		m.Registry.MustRegister(c)
+		return c
+	}
+	vector := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "orgcast", Name: name, Help: help}, labels)
+		m.Registry.MustRegister(c)
+		return c
+	}
+	m.transactions = counter("transactions_total", "Committed transactions that were dispatched.")
+	m.changes = counter("changes_total", "WAL changes that were routed.")
+	m.events = counter("events_total", "Events that changes became.")
+	m.skipped = counter("transactions_redelivered_total", "Transactions that PostgreSQL sent again and that were skipped.")
+	m.spilled = counter("transactions_spilled_total", "Transactions too large for the tails: streams read them from the log.")
+	m.withheld = vector("rows_withheld_total", "Mapped rows that were not sent, by table and reason.", "table", "reason")
+	m.columns = vector("columns_missing_total", "Times that a table came without a column that its rule names.", "table", "column")
+	m.commitToDispatch = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "orgcast", Name: "commit_to_dispatch_seconds", Help: "From the commit, by the database's clock, to the streams' tails.",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	})
+	m.Registry.MustRegister(m.commitToDispatch)
+	m.opened = counter("streams_opened_total", "Streams that were opened.")
+	m.closed = vector("streams_closed_total", "Streams that ended, by the reason that the client was told; none if it left.", "reason")
+	m.lost = vector("streams_lost_total", "Streams that ended without a word, by reason.", "reason")
+	m.resets = vector("resets_total", "Times that a client was told to refetch, by reason.", "reason")
+	m.refused = vector("requests_refused_total", "Requests that were refused, by reason.", "reason")
+	m.delivered = counter("events_delivered_total", "Events handed to streams.")
+	m.replayed = counter("events_replayed_total", "Events that streams were behind when they were opened.")
+	m.wrote = counter("written_bytes_total", "Bytes written to streams.")
+	m.retiredEvents = counter("log_retired_events_total", "Events that retention gave up.")
+	m.retiredBytes = counter("log_retired_bytes_total", "Bytes that retention gave up.")
+	m.logDamaged = counter("log_damaged_total", "Damage that was found in the log.")
+	m.logTrouble = counter("log_trouble_total", "Background errors of the log by which nothing is lost yet.")
+	m.stalled = counter("log_stalls_total", "Times that the log held appends back.")
+	m.interruptions = counter("feed_interruptions_total", "Times that the change feed broke and was begun again.")
+	return m
+}
+
+// Gauge registers a figure that is read when it is asked for.
+func (m *Metrics) Gauge(name, help string, value func() float64) {
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "orgcast", Name: name, Help: help}, value))
+}
+
+// Route counts what the router does.
+func (m *Metrics) Route() route.Hooks {
+	return route.Hooks{
+		Withheld:      func(table string, reason route.Reason) { m.withheld.WithLabelValues(table, string(reason)).Inc() },
+		ColumnMissing: func(table, column string) { m.columns.WithLabelValues(table, column).Inc() },
+	}
+}
+
+// Feed counts what the feed does.
+func (m *Metrics) Feed() feed.Hooks {
+	return feed.Hooks{
+		Committed: func(tx orgcast.Transaction, changes, events int) {
+			m.transactions.Inc()
+			m.changes.Add(float64(changes))
+			m.events.Add(float64(events))
+			m.commitToDispatch.Observe(time.Since(tx.CommitTime).Seconds())
+		},
+		Skipped: m.skipped.Inc,
+		Spilled: m.spilled.Inc,
+	}
+}
+
+// Hub counts what the hub does.
+func (m *Metrics) Hub() hub.Hooks {
+	return hub.Hooks{
+		Opened: m.opened.Inc,
+		Closed: func(reason string) {
+			if reason == "" {
+				reason = "none"
+			}
+			m.closed.WithLabelValues(reason).Inc()
+		},
+		Delivered: func(events int) { m.delivered.Add(float64(events)) },
+		Replayed:  func(events int) { m.replayed.Add(float64(events)) },
+		Reset:     func(reason orgcast.ResetReason) { m.resets.WithLabelValues(string(reason)).Inc() },
+	}
+}
+
+// Delivery counts what a driver does.
+func (m *Metrics) Delivery() delivery.Hooks {
+	return delivery.Hooks{
+		Wrote: func(bytes int) { m.wrote.Add(float64(bytes)) },
+		Lost:  func(reason delivery.Lost, _ error) { m.lost.WithLabelValues(string(reason)).Inc() },
+	}
+}
+
+// Log counts what the log does. failed is told of the error that ends it.
+func (m *Metrics) Log(damaged, failed func(error)) eventlog.Hooks {
+	return eventlog.Hooks{
+		Failed:  failed,
+		Retired: func(events, bytes int64) { m.retiredEvents.Add(float64(events)); m.retiredBytes.Add(float64(bytes)) },
+		Damaged: func(err error) { m.logDamaged.Inc(); damaged(err) },
+		Trouble: func(n int64, _ error) { m.logTrouble.Add(float64(n)) },
+		Stalled: func(on bool) {
+			if on {
+				m.stalled.Inc()
+			}
+		},
+	}
+}
+
+// Refused counts a refused request.
+func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
+
+// Interrupted counts a feed that broke.
+func (m *Metrics) Interrupted() { m.interruptions.Inc() }
