@@ -1,8 +1,9 @@
 package setup
 
 import (
-	"encoding/json"
 	"strings"
+
+	"github.com/oikion/orgcast/internal/codec"
 )
 
 // recordVersion is the form of the record. A newer one is refused, not guessed.
@@ -48,14 +49,14 @@ func parseRecord(comment string) (rec record, ours bool) {
 	if !strings.HasPrefix(comment, `{"orgcast":`) {
 		return record{}, false
 	}
-	if err := json.Unmarshal([]byte(comment), &rec); err != nil || rec.Orgcast < 1 {
+	if err := codec.Loose([]byte(comment), &rec); err != nil || rec.Orgcast < 1 {
 		return record{}, false
 	}
 	return rec, true
 }
 
 func (r record) String() string {
-	text, err := json.Marshal(r)
+	text, err := codec.Marshal(r)
 	if err != nil {
 		panic("setup: record of strings does not marshal: " + err.Error())
 	}

@@ -1,0 +1,52 @@
+# Every target sets up what it needs: see scripts/deps.sh.
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOFLAGS  := -trimpath
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 10s
+export CGO_ENABLED ?= 0
+
+.PHONY: help
+help: ## show what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+.PHONY: deps
+deps: ## install what is missing: PostgreSQL's server programs
+	@scripts/deps.sh
+
+.PHONY: build
+build: ## build bin/orgcast
+	go build $(GOFLAGS) -ldflags '$(LDFLAGS)' -o bin/orgcast ./cmd/orgcast
+
+.PHONY: demo
+demo: deps build ## a throwaway PostgreSQL with orgcast on it, and the lines to try
+	bin/orgcast demo
+
+.PHONY: test
+test: deps check test-go fuzz ## everything: checks, all tests with -race, every fuzz target
+
+.PHONY: test-go
+test-go: # the race detector needs cgo, and only it
+	CGO_ENABLED=1 go test -race -timeout 12m ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: check
+check: ## format, vet, staticcheck, structure
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+	go test -run 'TestImports' .
+
+.PHONY: bench
+bench: ## the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin

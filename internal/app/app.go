@@ -1,0 +1,229 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/access"
+	"github.com/oikion/orgcast/internal/admin"
+	"github.com/oikion/orgcast/internal/config"
+	"github.com/oikion/orgcast/internal/delivery"
+	"github.com/oikion/orgcast/internal/eventlog"
+	"github.com/oikion/orgcast/internal/feed"
+	"github.com/oikion/orgcast/internal/hub"
+	"github.com/oikion/orgcast/internal/replication"
+	"github.com/oikion/orgcast/internal/route"
+	"github.com/oikion/orgcast/internal/server"
+	"github.com/oikion/orgcast/internal/session"
+	"github.com/oikion/orgcast/internal/setup"
+	"github.com/oikion/orgcast/internal/telemetry"
+)
+
+// App is the whole of `orgcast serve`.
+type App struct {
+	config  *config.Config
+	log     *slog.Logger
+	rules   *route.Rules
+	auth    *session.Authenticator
+	metrics *telemetry.Metrics
+	version string
+
+	// Ready is called, if not nil, when the change feed is fresh for the first
+	// time, with the address that browsers connect to.
+	Ready func(application net.Addr)
+}
+
+// New checks all that can be checked without database and disk.
+func New(c *config.Config, s session.Config, log *slog.Logger, version string) (*App, error) {
+	rules, err := LoadRules(c.Rules)
+	if err != nil {
+		return nil, err
+	}
+	auth, err := session.New(s)
+	if err != nil {
+		return nil, err
+	}
+	return &App{config: c, log: log, rules: rules, auth: auth, metrics: telemetry.NewMetrics(), version: version}, nil
+}
+
+// LoadRules reads a rule file, or a preset ("preset:oikion").
+func LoadRules(name string) (*route.Rules, error) {
+	if preset, ok := strings.CutPrefix(name, "preset:"); ok {
+		return route.Preset(preset)
+	}
+	source, err := os.ReadFile(name)
+	if err != nil {
+		return nil, orgcast.WithHint("read rules", err, "Set ORGCAST_RULES to a rule file, or to preset:oikion.")
+	}
+	return route.ParseRules(source)
+}
+
+// SetupConfig says what the database must have for the configuration and rules.
+func SetupConfig(c *config.Config, rules *route.Rules) setup.Config {
+	s := setup.Config{Publication: c.Publication, Slot: c.Slot, Host: c.Database.Host}
+	for _, t := range rules.All() {
+		s.Tables = append(s.Tables, setup.Table{
+			Schema: t.Schema, Name: t.Name, Columns: t.Columns, Published: true, Read: t.Read, TenantOnly: t.TenantOnly, Membership: t.Membership,
+		})
+	}
+	return s
+}
+
+// shutdownTimeout bounds the orderly end: what is still open then is cut.
+const shutdownTimeout = 10 * time.Second
+
+// Run serves until ctx ends, then closes in order. It returns nil after an
+// orderly end.
+func (a *App) Run(ctx context.Context) error {
+	application, err := net.Listen("tcp", a.config.Listen)
+	if err != nil {
+		return orgcast.WithHint("listen", err, "Set ORGCAST_LISTEN to a free address.")
+	}
+	defer application.Close()
+	operator, err := net.Listen("tcp", a.config.AdminListen)
+	if err != nil {
+		return orgcast.WithHint("listen", err, "Set ORGCAST_ADMIN_LISTEN to a free address.")
+	}
+	defer operator.Close()
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	h := a.build(cancel)
+	adminServer := &http.Server{Handler: h.admin(operator.Addr()), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+
+	var running sync.WaitGroup
+	serve := func(what string, run func() error) {
+		running.Go(func() {
+			if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				cancel(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}
+	serve("serve", func() error { return h.server.Serve(application) })
+	serve("serve operator", func() error { return adminServer.Serve(operator) })
+	feeding, stopFeed := context.WithCancel(ctx)
+	defer stopFeed()
+	var fed sync.WaitGroup
+	fed.Go(func() {
+		if err := h.source.start(feeding); err != nil {
+			cancel(err)
+		}
+	})
+	fed.Go(func() { h.source.freshness.run(feeding) })
+
+	a.log.Info("listening", "address", application.Addr().String(), "operator", operator.Addr().String(), "version", a.version,
+		"cookies", strings.Join(a.auth.Names(), " "))
+	select {
+	case <-h.source.freshness.Ready():
+		a.log.Info("ready")
+		if a.Ready != nil {
+			a.Ready(application.Addr())
+		}
+		<-ctx.Done()
+	case <-ctx.Done():
+	}
+	cause := context.Cause(ctx)
+	a.log.Info("stopping", "cause", cause)
+
+	// New requests are refused, streams are told, the slot is freed for who
+	// takes over; what is on its way is finished, and the log closed last.
+	closing, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer done()
+	h.server.Drain()
+	h.hub.Shutdown()
+	stopFeed()
+	fed.Wait()
+	err = errors.Join(h.server.Shutdown(closing), adminServer.Shutdown(closing))
+	running.Wait()
+	err = errors.Join(err, h.source.close())
+	if errors.Is(cause, context.Canceled) {
+		return err
+	}
+	return errors.Join(cause, err)
+}
+
+// house is the rooms, fitted together.
+type house struct {
+	app    *App
+	hub    *hub.Hub
+	server *server.Server
+	source *source
+}
+
+// build fits the rooms together. fatal ends the process in order.
+func (a *App) build(fatal func(error)) *house {
+	c, m := a.config, a.metrics
+	directory := access.NewDirectory()
+	s := &source{
+		log: a.log, rules: a.rules, database: c.Database.URL, slot: c.Slot, directory: directory,
+		dir:         filepath.Join(c.DataDir, "log"),
+		spool:       c.DataDir,
+		interrupted: m.Interrupted,
+		setup:       SetupConfig(c, a.rules),
+		replication: replication.Config{
+			URL: c.Database.URL, Slot: c.Slot, Publication: c.Publication,
+			Hooks: replication.Hooks{Notice: func(code, message string) { a.log.Warn("database notice", "code", code, "text", message) }},
+		},
+		router:  route.New(a.rules, directory, m.Route()),
+		options: eventlog.Options{MaxBytes: int64(c.LogBytes)},
+	}
+	s.options.Hooks = m.Log(
+		func(err error) { a.log.Error("event log is damaged", "error", err) },
+		func(err error) {
+			fatal(orgcast.WithHint("write event log", err, "Look at the disk; the process must be restarted."))
+		})
+	s.hub = hub.New(s, directory, hub.Config{Heartbeat: c.Heartbeat, Lease: c.Lease, Hooks: m.Hub()})
+	s.barrier = replication.NewBarrier(s.flushPosition, s.requestReply, replication.BarrierOptions{})
+	s.freshness = newFreshness(s.barrier.Wait, s.hub.SetFeed)
+	s.newFeed = func(log feed.Log) *feed.Feed {
+		return feed.New(s.router, log, directory, s.hub, s.barrier.Passed, s.spool, m.Feed())
+	}
+	h := &house{app: a, hub: s.hub, source: s}
+	h.server = server.New(server.Deps{
+		Sessions: a.auth, Access: directory, Barrier: s.barrier, Feed: s.freshness,
+		Streams: streams{s.hub, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}},
+		Limits: access.NewLimits(access.LimitConfig{
+			PerNode: c.MaxStreams, PerUser: c.MaxStreamsPerUser, PerOrganization: c.MaxStreamsPerOrganization, PerAddress: c.MaxStreamsPerAddress,
+			ConnectsPerSecond: c.MaxConnectsPerSecond, ConnectBurst: 2 * c.MaxConnectsPerSecond,
+		}),
+		Hooks: server.Hooks{
+			Refused:         func(r server.Reason) { m.Refused(string(r)) },
+			Unauthenticated: func(err error) { a.log.Debug("session refused", "reason", err) },
+			Unconfirmed:     func(err error) { a.log.Warn("membership not confirmed", "error", err) },
+		},
+		Logger: a.log,
+	}, server.Config{Origins: c.AllowedOrigins, AnyOrigin: c.AnyOrigin})
+	a.gauges(s)
+	return h
+}
+
+func (a *App) gauges(s *source) {
+	a.metrics.Gauge("streams_open", "Streams that are open.", func() float64 { return float64(s.hub.Streams()) })
+	a.metrics.Gauge("feed_fresh", "1 while the change feed is where the database is.", func() float64 {
+		if s.freshness.Fresh() == nil {
+			return 1
+		}
+		return 0
+	})
+	a.metrics.Gauge("members", "Rows of the membership table.", func() float64 { n, _ := s.directory.Size(); return float64(n) })
+	a.metrics.Gauge("organizations", "Organizations.", func() float64 { _, n := s.directory.Size(); return float64(n) })
+}
+
+func (h *house) admin(address net.Addr) http.Handler {
+	c := h.app.config
+	return admin.New(admin.Config{
+		Address: address.String(), Token: c.AdminToken,
+		Hosts: strings.FieldsFunc(cmp.Or(c.AdminHosts, ""), func(r rune) bool { return r == ',' || r == ' ' }),
+	}, admin.Deps{Fresh: h.source.freshness.Fresh, Gatherer: h.app.metrics.Registry})
+}

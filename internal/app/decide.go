@@ -1,0 +1,64 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/eventlog"
+	"github.com/oikion/orgcast/internal/replication"
+)
+
+// found is what is there when a connection is made.
+type found struct {
+	// log says what the log is a log of; empty is true if of nothing yet.
+	log     eventlog.Identity
+	empty   bool
+	durable orgcast.LSN
+	// now is what the log would be a log of if it began now.
+	now     eventlog.Identity
+	walEnd  orgcast.LSN
+	slot    *replication.Slot // nil: there is none
+	history []replication.TimelineSwitch
+}
+
+// decide tells whether the log can be continued from the slot; if not, why: a
+// new slot, snapshot and epoch are then needed, and every client refetches.
+// Nothing is skipped in silence.
+func decide(f found) (restart string) {
+	switch {
+	case f.empty && f.slot == nil:
+		return "first start"
+	case f.empty:
+		return "the log is empty, but the slot exists: what it would send does not begin where a snapshot can be taken"
+	case f.log.SystemID != f.now.SystemID:
+		return "the log is of another database cluster"
+	case f.log.Database != f.now.Database:
+		return fmt.Sprintf("the log is of database %q", f.log.Database)
+	case f.log.Slot != f.now.Slot:
+		return fmt.Sprintf("the log was read from slot %q", f.log.Slot)
+	case f.log.Rules != f.now.Rules:
+		return "the parent tables are not those that the log was begun with: other rules, or a table that was made anew"
+	case f.slot == nil:
+		return "the slot is gone"
+	case f.slot.Lost():
+		return "the slot was invalidated: the WAL it needed is gone"
+	case f.slot.ConfirmedFlush > f.durable:
+		return "the slot was confirmed beyond the log: what lies between is not in it"
+	case f.walEnd < f.durable:
+		return "the database's WAL ends before the log: it was restored, or a standby that was behind took over"
+	case f.log.Timeline != f.now.Timeline && !onTimeline(f.history, f.log.Timeline, f.durable):
+		return "the log lies on a timeline that the database has left"
+	}
+	return ""
+}
+
+// onTimeline tells whether a position of one timeline is part of the history
+// that led to the present one.
+func onTimeline(history []replication.TimelineSwitch, timeline int32, position orgcast.LSN) bool {
+	for _, s := range history {
+		if s.Timeline == timeline {
+			return position <= s.At
+		}
+	}
+	return false
+}

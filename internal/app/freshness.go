@@ -1,0 +1,125 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/oikion/orgcast"
+)
+
+// staleAfter is how old the last fresh position may be before clients and
+// operator are told. freshEvery is how often one is asked for.
+const (
+	staleAfter = 10 * time.Second
+	freshEvery = 2 * time.Second
+)
+
+// errNeverReady is the feed's state until it is fresh for the first time.
+var errNeverReady = errors.New("the change feed has not been ready yet")
+
+// freshness knows whether the feed is where the database is.
+type freshness struct {
+	wait func(context.Context) error // the barrier
+	tell func(orgcast.FeedState, time.Time)
+	now  func() time.Time
+
+	ready chan struct{} // closed when the feed is fresh for the first time
+	once  sync.Once
+
+	mu    sync.Mutex
+	fresh time.Time // when the position was the database's
+	cause error     // why it is not fresh, as far as is known
+	live  bool
+}
+
+func newFreshness(wait func(context.Context) error, tell func(orgcast.FeedState, time.Time)) *freshness {
+	return &freshness{wait: wait, tell: tell, now: time.Now, ready: make(chan struct{}), cause: errNeverReady}
+}
+
+// run asks, again and again, whether the feed has passed the position that the
+// database has.
+func (f *freshness) run(ctx context.Context) {
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	asking.Go(func() { f.ask(ctx) })
+	ticker := time.NewTicker(freshEvery / 4)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			f.judge()
+		}
+	}
+}
+
+func (f *freshness) ask(ctx context.Context) {
+	for ctx.Err() == nil {
+		asked := f.now()
+		pause := freshEvery
+		switch err := f.wait(ctx); {
+		case err == nil:
+			f.passed(asked)
+		case ctx.Err() == nil:
+			f.down(err)
+			pause = freshEvery / 8 // there was no connection, or there is a new one
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// passed says that the feed holds all that was committed at a time.
+func (f *freshness) passed(at time.Time) {
+	f.mu.Lock()
+	f.fresh, f.cause = at, nil
+	f.mu.Unlock()
+	f.judge()
+}
+
+// down says why the feed does not move. It is stale when that lasts.
+func (f *freshness) down(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil && !errors.Is(err, errNoConnection) {
+		f.cause = err
+	}
+}
+
+// judge tells the streams when the feed went stale, or is live again.
+func (f *freshness) judge() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	live := !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter
+	if live == f.live {
+		return
+	}
+	f.live = live
+	if live {
+		f.tell(orgcast.FeedLive, f.now())
+		f.once.Do(func() { close(f.ready) })
+	} else {
+		f.tell(orgcast.FeedStale, f.fresh)
+	}
+}
+
+// Ready is closed when the feed has been fresh for the first time.
+func (f *freshness) Ready() <-chan struct{} { return f.ready }
+
+// Fresh is nil while the feed is where the database is, or why it is not.
+func (f *freshness) Fresh() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.live:
+		return nil
+	case f.cause != nil:
+		return f.cause
+	}
+	return errors.New("the change feed is behind: no fresh position for 10 s")
+}

@@ -1,0 +1,389 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/access"
+	"github.com/oikion/orgcast/internal/eventlog"
+	"github.com/oikion/orgcast/internal/feed"
+	"github.com/oikion/orgcast/internal/hub"
+	"github.com/oikion/orgcast/internal/replication"
+	"github.com/oikion/orgcast/internal/route"
+	"github.com/oikion/orgcast/internal/setup"
+)
+
+// source gets the feed going and keeps it going: for ever, after anything.
+type source struct {
+	log         *slog.Logger
+	rules       *route.Rules
+	database    string // URL
+	slot        string
+	setup       setup.Config
+	replication replication.Config
+
+	dir         string // of the log
+	spool       string
+	options     eventlog.Options
+	newFeed     func(feed.Log) *feed.Feed
+	interrupted func()
+
+	events    *eventlog.Log
+	opened    atomic.Pointer[eventlog.Log] // events, for readers
+	router    *route.Router
+	directory *access.Directory
+	hub       *hub.Hub
+	feed      *feed.Feed
+	barrier   *replication.Barrier
+	freshness *freshness
+
+	loaded bool // router and directory hold what the log has
+	// conn and inspect are those of the connection at hand, for the barrier.
+	conn    atomic.Pointer[replication.Conn]
+	inspect atomic.Pointer[inspector]
+}
+
+// inspector is an ordinary connection, used by one at a time.
+type inspector struct {
+	mu   sync.Mutex
+	conn *pgx.Conn
+	// broken ends the session: without this connection nobody knows how fresh
+	// the feed is.
+	broken func(error)
+}
+
+var errNoConnection = errors.New("no connection to the database")
+
+// start opens the log, then pumps until ctx ends: again and again, after
+// whatever breaks. An error is one that trying again can't help.
+func (s *source) start(ctx context.Context) error {
+	backoff := replication.Backoff{Rand: rand.Float64}
+	for ctx.Err() == nil {
+		err := s.open()
+		if err == nil {
+			err = s.session(ctx)
+		} else if !errors.Is(err, eventlog.ErrLocked) && !errors.Is(err, eventlog.ErrNoSpace) {
+			return err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		s.freshness.down(err)
+		s.interrupted()
+		pause := backoff.Next(time.Now())
+		s.log.Warn("change feed interrupted", "error", err, "hint", orgcast.Hint(err), "retry_in", pause.Round(time.Millisecond))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// open opens the log. Another process may have it: in a rolling deploy, the one
+// that is about to end.
+func (s *source) open() error {
+	if s.events != nil {
+		return nil
+	}
+	if err := os.MkdirAll(s.spool, 0o700); err != nil {
+		return orgcast.WithHint("open event log", err, "Set ORGCAST_DATA_DIR to a directory that this user may write.")
+	}
+	events, err := eventlog.Open(s.dir, s.options)
+	if err != nil {
+		return err
+	}
+	if lost := events.Recovered(); lost != nil {
+		s.log.Error("event log was damaged and is begun anew; the old one is kept beside it", "error", lost)
+	}
+	s.events = events
+	s.opened.Store(events)
+	s.feed = s.newFeed(events)
+	return nil
+}
+
+// close closes the log, after everything else.
+func (s *source) close() error {
+	if s.events == nil {
+		return nil
+	}
+	return s.events.Close()
+}
+
+// Read reads from the log, for the hub.
+func (s *source) Read(ctx context.Context, organization orgcast.OrganizationID, after, upTo orgcast.Cursor, fn func(*orgcast.Event) bool) error {
+	return s.opened.Load().Read(ctx, organization, after, upTo, fn)
+}
+
+// Floor is the log's, for the hub.
+func (s *source) Floor() orgcast.Cursor { return s.opened.Load().Floor() }
+
+// session is one connection, from the first look at the database until
+// something breaks.
+func (s *source) session(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	state, err := s.check(ctx, conn)
+	if err != nil {
+		return err
+	}
+	rc := s.replication
+	rc.Inspect = conn
+	replica, err := replication.Connect(ctx, rc)
+	if err != nil {
+		return err
+	}
+	defer replica.Close()
+	epoch, err := s.prepare(ctx, conn, replica, state)
+	if err != nil {
+		return err
+	}
+	types, err := readTypes(ctx, conn)
+	if err != nil {
+		return err
+	}
+	s.router.SetTypes(types)
+	if err := s.load(epoch); err != nil {
+		return err
+	}
+
+	look := &inspector{conn: conn, broken: func(err error) { cancel(err) }}
+	s.barrier.Reset()
+	s.inspect.Store(look)
+	s.conn.Store(replica)
+	defer s.inspect.Store(nil)
+	defer s.conn.Store(nil)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		if err := s.watch(ctx, look, state); err != nil {
+			cancel(err)
+		}
+	})
+	s.log.Info("streaming", "slot", s.slot, "position", s.feed.Position(), "epoch", epoch)
+	err = replica.Stream(ctx, s.events.Durable(), s.events.Durable, s.feed)
+	cancel(err)
+	watching.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// connect opens the ordinary connection: for the checks, the snapshot and the
+// barrier. It is never used for a row that is on its way.
+func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(s.database)
+	if err != nil {
+		return nil, orgcast.WithHint("connect", errors.New("the database's URL can't be read"), "Check ORGCAST_DATABASE_URL.")
+	}
+	for name, value := range map[string]string{
+		"application_name": "orgcast inspect", "datestyle": "ISO", "timezone": "UTC", "intervalstyle": "iso_8601",
+		"bytea_output": "hex", "extra_float_digits": "1", "client_encoding": "UTF8", "search_path": "pg_catalog",
+	} {
+		config.RuntimeParams[name] = value
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, orgcast.WithHint("connect", err, "Check that the database runs, and the role and password of ORGCAST_DATABASE_URL; `orgcast setup` makes the role.")
+	}
+	return conn, nil
+}
+
+// check holds the database against what the rules need.
+func (s *source) check(ctx context.Context, conn *pgx.Conn) (*setup.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	state, err := setup.Check(ctx, conn, s.setup)
+	if err != nil {
+		return nil, err
+	}
+	var fatal []error
+	for _, p := range state.Problems {
+		if p.Fatal {
+			fatal = append(fatal, orgcast.WithHint("check database", fmt.Errorf("%s: %s", p.Code, p.Text), p.Hint))
+		}
+	}
+	return state, errors.Join(fatal...)
+}
+
+// prepare continues the log from the slot or, where that would leave a gap,
+// begins both anew.
+func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replication.Conn, state *setup.State) (orgcast.Epoch, error) {
+	system, err := replica.IdentifySystem(ctx)
+	if err != nil {
+		return 0, err
+	}
+	slot, err := replication.ReadSlot(ctx, conn, s.slot)
+	if err != nil {
+		return 0, err
+	}
+	f := found{
+		durable: s.events.Durable(), walEnd: system.WALEnd, slot: slot,
+		now: eventlog.Identity{SystemID: system.ID, Timeline: system.Timeline, Database: system.Database, Slot: s.slot, Rules: s.fingerprint(state)},
+	}
+	var epoch orgcast.Epoch
+	var ok bool
+	f.log, epoch, ok = s.events.Identity()
+	f.empty = !ok
+	if f.history, err = replica.TimelineHistory(ctx, system.Timeline); err != nil {
+		return 0, err
+	}
+	reason := decide(f)
+	if reason == "" {
+		if f.log.Timeline != f.now.Timeline {
+			return epoch, s.events.SetTimeline(f.now.Timeline)
+		}
+		return epoch, nil
+	}
+	if slot != nil && slot.Active {
+		return 0, orgcast.WithHint("begin a new epoch",
+			fmt.Errorf("%s, and slot %s is read by the process with PID %d", reason, s.slot, slot.ActivePID),
+			"Another orgcast reads this slot: this one takes over when it stops.")
+	}
+	return s.begin(ctx, conn, replica, f, epoch, reason)
+}
+
+// fingerprint changes when a snapshot is needed that the log did not begin with:
+// other parents in the rules, or a table that was made anew, of whose rows the
+// WAL has told nothing.
+func (s *source) fingerprint(state *setup.State) string {
+	text := s.rules.Fingerprint()
+	for _, t := range s.rules.All() {
+		if t.Read {
+			text += fmt.Sprintf("%s=%d;", t, state.OIDs[t.String()])
+		}
+	}
+	return text
+}
+
+// begin makes slot, snapshot and epoch anew.
+func (s *source) begin(ctx context.Context, conn *pgx.Conn, replica *replication.Conn, f found, old orgcast.Epoch, reason string) (orgcast.Epoch, error) {
+	level := slog.LevelWarn
+	if f.empty && f.slot == nil {
+		level = slog.LevelInfo
+	}
+	s.log.Log(ctx, level, "new epoch: clients that resume will refetch", "reason", reason)
+	if f.slot != nil {
+		if err := replica.DropSlot(ctx); err != nil {
+			return 0, err
+		}
+	}
+	snapshot, at, err := replica.CreateSlot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	epoch := old
+	for epoch == old || epoch == 0 {
+		epoch = orgcast.Epoch(rand.Uint32())
+	}
+	rows, begun := 0, time.Now()
+	err = s.events.Begin(ctx, f.now, epoch, at, func(put func(orgcast.StateChange) error) error {
+		return copySnapshot(ctx, conn, snapshot, s.router.Snapshots(), func(c orgcast.StateChange) error {
+			rows++
+			return put(c)
+		})
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.loaded = false
+	s.log.Info("snapshot read", "rows", rows, "seconds", time.Since(begun).Seconds(), "position", at)
+	return epoch, nil
+}
+
+// load fills router and directory from the log, and puts feed and hub where it
+// ends, unless they are there already.
+func (s *source) load(epoch orgcast.Epoch) error {
+	if s.loaded && !s.feed.Dirty() {
+		return s.feed.Begin(epoch)
+	}
+	s.loaded = false
+	s.router.Forget()
+	s.directory.Forget()
+	err := s.events.State(func(space orgcast.Space, key, value []byte) error {
+		if err := s.router.Load(space, key, value); err != nil {
+			return err
+		}
+		return s.directory.Load(space, key, value)
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.feed.Begin(epoch); err != nil {
+		return err
+	}
+	s.hub.Reset(epoch, s.feed.Position())
+	s.loaded = true
+	return nil
+}
+
+// checkEvery is how often the publication and the tables are looked at while
+// streaming: a table that a migration made anew sends nothing, not even that.
+const checkEvery = 10 * time.Second
+
+// watch looks at the database while the stream runs.
+func (s *source) watch(ctx context.Context, look *inspector, first *setup.State) error {
+	ticker := time.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		look.mu.Lock()
+		state, err := s.check(ctx, look.conn)
+		look.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		for name, oid := range first.OIDs {
+			if state.OIDs[name] != oid {
+				return orgcast.WithHint("check database", fmt.Errorf("table %s was made anew", name), "Nothing is to be done if a migration did it on purpose.")
+			}
+		}
+	}
+}
+
+// flushPosition is where the database's WAL is flushed to, for the barrier.
+func (s *source) flushPosition(ctx context.Context) (orgcast.LSN, error) {
+	look := s.inspect.Load()
+	if look == nil {
+		return 0, errNoConnection
+	}
+	look.mu.Lock()
+	defer look.mu.Unlock()
+	var text string
+	if err := look.conn.QueryRow(ctx, "SELECT pg_current_wal_flush_lsn()::text").Scan(&text); err != nil {
+		err = fmt.Errorf("read WAL position: %w", err)
+		if look.conn.IsClosed() {
+			look.broken(err)
+		}
+		return 0, err
+	}
+	return orgcast.ParseLSN(text)
+}
+
+// requestReply asks the server where it is.
+func (s *source) requestReply() {
+	if conn := s.conn.Load(); conn != nil {
+		conn.RequestReply()
+	}
+}

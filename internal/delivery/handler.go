@@ -1,0 +1,147 @@
+package delivery
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/oikion/orgcast/internal/hub"
+)
+
+// Barrier answers when the feed has passed the database's position of now.
+type Barrier interface {
+	Wait(ctx context.Context) error
+}
+
+// Hooks tells the world what a driver does. Each may be nil.
+type Hooks struct {
+	// Wrote counts the bytes of one write.
+	Wrote func(bytes int)
+	// Lost is called when a stream ends without a word: the peer left, it took
+	// nothing for the write timeout ("stalled"), or the log could not be read.
+	Lost func(reason Lost, err error)
+}
+
+// Lost is why a stream ended without a word.
+type Lost string
+
+// The reasons.
+const (
+	LostPeer    Lost = "peer_gone"
+	LostStalled Lost = "stalled"
+	LostLog     Lost = "log_unreadable"
+)
+
+// Handler is the driver that serves a stream on the goroutine of its HTTP
+// handler.
+type Handler struct {
+	Barrier Barrier
+	// WriteTimeout is how long a peer may take nothing; 30 s if zero.
+	WriteTimeout time.Duration
+	Hooks        Hooks
+}
+
+// confirmRetry is the pause after a barrier that failed.
+const confirmRetry = time.Second
+
+// Serve writes the stream until it is over. The caller has set the headers and
+// started the stream with a wake that sends on wake, which has room for one.
+func (d *Handler) Serve(w http.ResponseWriter, r *http.Request, s *hub.Stream, wake <-chan struct{}) {
+	ctx, cancel := context.WithCancel(r.Context())
+	var confirming sync.WaitGroup
+	confirming.Go(func() { d.confirm(ctx, s) })
+	defer confirming.Wait()
+	defer cancel()
+
+	out := http.NewResponseController(w)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		step := s.Step(time.Now())
+		if err := d.write(w, out, step.Frames); err != nil {
+			d.lost(err)
+			return
+		}
+		switch {
+		case step.Done:
+			return
+		case step.Load:
+			if err := s.Load(ctx); err != nil {
+				if ctx.Err() == nil {
+					d.hookLost(LostLog, err)
+				}
+				return
+			}
+			continue
+		case step.More:
+			continue
+		}
+		timer.Reset(time.Until(step.Next))
+		select {
+		case <-wake:
+		case <-timer.C:
+		case <-ctx.Done():
+			d.hookLost(LostPeer, nil)
+			return
+		}
+	}
+}
+
+// confirm tells the stream when the feed has passed where the database is now.
+func (d *Handler) confirm(ctx context.Context, s *hub.Stream) {
+	for {
+		if d.Barrier.Wait(ctx) == nil {
+			s.Confirmed()
+			return
+		}
+		select {
+		case <-time.After(confirmRetry):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// write sends frames in as few writes as net/http allows.
+func (d *Handler) write(w http.ResponseWriter, out *http.ResponseController, frames [][]byte) error {
+	if len(frames) == 0 {
+		return nil
+	}
+	deadline := time.Now().Add(cmp.Or(d.WriteTimeout, 30*time.Second))
+	if err := out.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	bytes := 0
+	for _, f := range frames {
+		n, err := w.Write(f)
+		bytes += n
+		if err != nil {
+			return err
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if d.Hooks.Wrote != nil {
+		d.Hooks.Wrote(bytes)
+	}
+	return nil
+}
+
+func (d *Handler) lost(err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		d.hookLost(LostStalled, err)
+		return
+	}
+	d.hookLost(LostPeer, err)
+}
+
+func (d *Handler) hookLost(reason Lost, err error) {
+	if d.Hooks.Lost != nil {
+		d.Hooks.Lost(reason, err)
+	}
+}

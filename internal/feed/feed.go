@@ -1,0 +1,273 @@
+package feed
+
+import (
+	"time"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/eventlog"
+	"github.com/oikion/orgcast/internal/pgoutput"
+	"github.com/oikion/orgcast/internal/route"
+)
+
+// Log is where events are kept: see [eventlog.Log].
+type Log interface {
+	Batch() *eventlog.Batch
+	Append(b *eventlog.Batch, end orgcast.LSN, committed time.Time) error
+	Position() orgcast.LSN
+	Discard() error
+}
+
+// Directory is who belongs where.
+type Directory interface {
+	Apply(changes []orgcast.StateChange) error
+}
+
+// Hub hands events to streams.
+type Hub interface {
+	Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, lapped bool)
+	Advance(end orgcast.LSN)
+}
+
+// Hooks tells the world what the feed does. Each may be nil.
+type Hooks struct {
+	// Committed is called for every transaction that was dispatched.
+	Committed func(tx orgcast.Transaction, changes, events int)
+	// Skipped counts transactions that came again.
+	Skipped func()
+	// Spilled counts transactions too large for memory.
+	Spilled func()
+}
+
+// Feed takes what the slot sends. It is used by one goroutine.
+type Feed struct {
+	router    *route.Router
+	log       Log
+	directory Directory
+	hub       Hub
+	passed    func(orgcast.LSN)
+	hooks     Hooks
+
+	epoch     orgcast.Epoch
+	position  orgcast.LSN // everything committed below was dispatched
+	persisted time.Time   // when an idle position was last stored
+	now       func() time.Time
+
+	inside  bool // between a begin and its commit
+	spool   spool
+	decoder *pgoutput.Decoder // of rows
+	scout   *pgoutput.Decoder // of what the rows' routing hangs on
+	classes map[uint32]route.Class
+	out     route.Output
+
+	// of the transaction at hand
+	tx        orgcast.Transaction
+	childSeen bool // a row that asks a parent was looked at
+	changes   int
+	events    int
+	lapped    bool // the hub is not given all of it
+	dirty     bool // it is half done: router and directory can't be trusted
+}
+
+// New returns a feed. passed is told of every position that was dispatched; dir
+// is where large transactions are spooled.
+func New(router *route.Router, log Log, directory Directory, hub Hub, passed func(orgcast.LSN), dir string, hooks Hooks) *Feed {
+	return &Feed{
+		router: router, log: log, directory: directory, hub: hub, passed: passed, hooks: hooks,
+		spool: spool{dir: dir}, now: time.Now,
+	}
+}
+
+// Dirty tells whether router and directory must be loaded anew before
+// [Feed.Begin]: a transaction was left half done.
+func (f *Feed) Dirty() bool { return f.dirty }
+
+// Position is where everything committed below was dispatched. It may lie
+// behind the log's: an idle position is not stored each time.
+func (f *Feed) Position() orgcast.LSN { return f.position }
+
+// Begin prepares for a new connection, which sends what the log does not have
+// for sure, and perhaps what it has.
+func (f *Feed) Begin(epoch orgcast.Epoch) error {
+	if err := f.spool.reset(); err != nil {
+		return err
+	}
+	f.out.Reset()
+	f.inside, f.dirty = false, false
+	if epoch != f.epoch {
+		f.position = 0
+	}
+	f.epoch, f.position, f.persisted = epoch, max(f.position, f.log.Position()), f.now()
+	f.decoder, f.scout = pgoutput.NewDecoder(), pgoutput.NewDecoder()
+	f.classes = map[uint32]route.Class{}
+	return f.log.Discard()
+}
+
+// Frame takes one pgoutput message.
+func (f *Feed) Frame(_ orgcast.LSN, frame []byte) error {
+	kind, _ := pgoutput.Peek(frame)
+	switch {
+	case kind == pgoutput.KindBegin:
+		f.inside = true
+	case !f.inside:
+		return nil // a message outside of a transaction has no place in it
+	}
+	if err := f.spool.add(frame); err != nil {
+		return err
+	}
+	if kind != pgoutput.KindCommit {
+		return nil
+	}
+	f.inside = false
+	if err := f.commit(); err != nil {
+		return err
+	}
+	return f.spool.reset()
+}
+
+// persistEvery is how often an idle position is stored, so that the slot can be
+// confirmed and gives back WAL. Each costs an fsync.
+const persistEvery = 5 * time.Second
+
+// Keepalive takes the server's position: all that was committed before end has
+// been sent.
+func (f *Feed) Keepalive(end orgcast.LSN, replyRequested bool) error {
+	if f.inside {
+		return nil
+	}
+	if end <= f.position {
+		f.passed(end) // nothing new, but whoever waits must hear it
+		return nil
+	}
+	f.position = end
+	f.hub.Advance(end)
+	f.passed(end)
+	// A server that shuts down waits until all is confirmed, and asks.
+	if now := f.now(); replyRequested || now.Sub(f.persisted) >= persistEvery {
+		f.persisted = now
+		return f.log.Append(f.log.Batch(), end, time.Time{})
+	}
+	return nil
+}
+
+// commit routes and stores the spooled transaction, and hands it out.
+func (f *Feed) commit() error {
+	f.dirty = true
+	if err := f.spool.each(f.look); err != nil {
+		return err
+	}
+	f.changes, f.events, f.lapped = 0, 0, false
+	if err := f.spool.each(f.route); err != nil {
+		return err
+	}
+	f.router.Commit()
+	if f.tx.CommitLSN < f.position {
+		f.dirty = false
+		if f.hooks.Skipped != nil {
+			f.hooks.Skipped()
+		}
+		return nil
+	}
+	b := f.batch()
+	for i := range f.out.States {
+		b.State(f.out.States[i])
+	}
+	if err := f.log.Append(b, f.tx.EndLSN, f.tx.CommitTime); err != nil {
+		return err
+	}
+	if err := f.directory.Apply(f.out.States); err != nil {
+		return err
+	}
+	f.position, f.persisted = f.tx.EndLSN, f.now()
+	f.hub.Dispatch(f.tx.EndLSN, f.out.Events, f.out.Members, f.lapped)
+	f.passed(f.tx.EndLSN)
+	f.out.Reset()
+	f.dirty = false
+	if f.hooks.Committed != nil {
+		f.hooks.Committed(f.tx, f.changes, f.events)
+	}
+	if f.lapped && f.hooks.Spilled != nil {
+		f.hooks.Spilled()
+	}
+	return nil
+}
+
+// look goes through the transaction beforehand: it learns the tables, and scans
+// parents that come after a row that may ask for them.
+func (f *Feed) look(frame []byte) error {
+	kind, oid := pgoutput.Peek(frame)
+	switch kind {
+	case pgoutput.KindBegin:
+		f.childSeen = false
+		_, err := f.scout.Decode(frame)
+		return err
+	case pgoutput.KindInsert, pgoutput.KindUpdate:
+		class := f.classes[oid]
+		if class&route.ClassParent != 0 && f.childSeen {
+			m, err := f.scout.Decode(frame)
+			if err != nil {
+				return err
+			}
+			f.router.Scan(m.Change)
+		}
+		f.childSeen = f.childSeen || class&route.ClassChild != 0
+	case pgoutput.KindRelation:
+		m, err := f.scout.Decode(frame)
+		if err != nil {
+			return err
+		}
+		f.classes[oid] = f.router.Class(m.Relation)
+	case pgoutput.KindType, pgoutput.KindCommit:
+		_, err := f.scout.Decode(frame)
+		return err
+	}
+	return nil
+}
+
+// partSize is how many bytes of events are gathered before a part of a large
+// transaction is stored, and partEvents how many events.
+const (
+	partSize   = 1 << 20
+	partEvents = 4096
+)
+
+// route decodes a frame and routes its change.
+func (f *Feed) route(frame []byte) error {
+	m, err := f.decoder.Decode(frame)
+	if err != nil {
+		return err
+	}
+	switch m.Kind {
+	case pgoutput.KindBegin:
+		f.tx = m.Transaction
+		f.router.Begin(m.Transaction, f.epoch)
+	case pgoutput.KindCommit:
+		f.tx = m.Transaction
+	case pgoutput.KindInsert, pgoutput.KindUpdate, pgoutput.KindDelete, pgoutput.KindTruncate, pgoutput.KindMessage:
+		if f.tx.CommitLSN < f.position {
+			return nil // it came again; only its tables are news
+		}
+		f.changes++
+		f.router.Route(m.Change, &f.out)
+		if f.out.Size() >= partSize || len(f.out.Events) >= partEvents {
+			return f.part()
+		}
+	}
+	return nil
+}
+
+// part stores what a large transaction has come to so far.
+func (f *Feed) part() error {
+	f.lapped = true
+	err := f.log.Append(f.batch(), 0, f.tx.CommitTime)
+	f.out.ResetEvents()
+	return err
+}
+
+func (f *Feed) batch() *eventlog.Batch {
+	b := f.log.Batch()
+	for i := range f.out.Events {
+		b.Event(&f.out.Events[i])
+	}
+	f.events += len(f.out.Events)
+	return b
+}

@@ -1,0 +1,22 @@
+// Package hub answers: who is listening to which organization, and what is
+// still to be said to each of them?
+//
+// An organization that somebody listens to has a tail: its newest events, as
+// ready-made bytes, at most [Config.TailBytes] of them. A [Stream] owns no queue
+// and no goroutine; it is a cursor. What it has not got yet lies between its
+// cursor and the watermark, on the tails or, further back, in the log. Replay,
+// live and lapped are one and the same: being behind by more or less.
+//
+// Order law. For one transaction, in this order:
+//
+//  1. its events are put on the tails,
+//  2. the streams whose membership it ends are marked with the place of the end,
+//  3. the watermark is raised to its end.
+//
+// A stream reads the watermark first and its mark second, and goes no further
+// than both. So a transaction is seen whole or not at all, and nothing that was
+// committed after a removal is sent to who was removed.
+//
+// A stream is registered first and checked second: a removal that comes in
+// between finds it.
+package hub

@@ -1,0 +1,269 @@
+package hub
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oikion/orgcast"
+)
+
+// Log is where events are read that are no longer on a tail.
+type Log interface {
+	Read(ctx context.Context, organization orgcast.OrganizationID, after, upTo orgcast.Cursor, fn func(*orgcast.Event) bool) error
+	Floor() orgcast.Cursor
+}
+
+// Members tells who belongs where, as of the last transaction.
+type Members interface {
+	Membership(orgcast.UserID, orgcast.OrganizationID) (orgcast.Membership, bool)
+	Name(orgcast.OrganizationID) string
+}
+
+// Config is what bounds the hub. Zero fields get the default.
+type Config struct {
+	// TailBytes bounds one organization's tail; 256 KiB.
+	TailBytes int
+	// TotalBytes bounds all tails together; 64 MiB.
+	TotalBytes int
+	// ReplayEvents bounds what one stream may be behind, in events; 10,000.
+	ReplayEvents int
+	// Heartbeat is the longest silence; 15 s.
+	Heartbeat time.Duration
+	// Lease is how long a stream lives, ± 20%; 15 min.
+	Lease time.Duration
+	// StepBytes bounds what one step hands out; 256 KiB.
+	StepBytes int
+	Hooks     Hooks
+}
+
+// Hooks tells the world what the hub does. Each may be nil.
+type Hooks struct {
+	// Opened and Closed are called for every stream that was started. Closed
+	// gives the reason that the client was told, or "" if it left.
+	Opened func()
+	Closed func(reason string)
+	// Delivered counts events handed out to streams.
+	Delivered func(events int)
+	// Replayed counts events that a stream was behind when it was opened.
+	Replayed func(events int)
+	// Reset counts resets, by reason.
+	Reset func(reason orgcast.ResetReason)
+}
+
+// mark is how far the feed has come.
+type mark struct {
+	epoch orgcast.Epoch
+	end   orgcast.LSN
+}
+
+func (m mark) cursor() orgcast.Cursor { return orgcast.Position(m.epoch, m.end) }
+
+// feedState is what is told about the feed.
+type feedState struct {
+	state orgcast.FeedState
+	since time.Time
+}
+
+// Hub fans events out to streams.
+type Hub struct {
+	log     Log
+	members Members
+	config  Config
+
+	watermark atomic.Pointer[mark]
+	feed      atomic.Pointer[feedState]
+	tailBytes atomic.Int64
+
+	mu       sync.Mutex
+	tails    map[orgcast.OrganizationID]*tail
+	streams  map[*Stream]struct{}
+	shutdown bool
+}
+
+// New returns a hub that is not at any position yet: see [Hub.Reset].
+func New(log Log, members Members, config Config) *Hub {
+	config.TailBytes = cmp.Or(config.TailBytes, 256<<10)
+	config.TotalBytes = cmp.Or(config.TotalBytes, 64<<20)
+	config.ReplayEvents = cmp.Or(config.ReplayEvents, 10_000)
+	config.Heartbeat = cmp.Or(config.Heartbeat, 15*time.Second)
+	config.Lease = cmp.Or(config.Lease, 15*time.Minute)
+	config.StepBytes = cmp.Or(config.StepBytes, 256<<10)
+	h := &Hub{log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{}}
+	h.watermark.Store(&mark{})
+	h.feed.Store(&feedState{state: orgcast.FeedStale})
+	return h
+}
+
+// Reset puts the hub at a position where nothing is known of what was before:
+// at the start, and when a new epoch begins. Streams of another epoch are told
+// to refetch; those whose user no longer belongs are closed.
+func (h *Hub) Reset(epoch orgcast.Epoch, end orgcast.LSN) {
+	h.mu.Lock()
+	m := mark{epoch, end}
+	for _, t := range h.tails {
+		t.lap(m.cursor())
+	}
+	h.recheck(m.cursor())
+	h.watermark.Store(&m)
+	wake := h.all()
+	h.mu.Unlock()
+	wakeAll(wake)
+}
+
+// Dispatch hands out one committed transaction. changes are what it did to
+// memberships; they are in [Members] already. lapped says that events does not
+// hold all: the streams read the transaction from the log.
+func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, lapped bool) {
+	h.mu.Lock()
+	m := mark{h.watermark.Load().epoch, end}
+	var wake []*Stream
+	if lapped {
+		for _, t := range h.tails {
+			t.lap(m.cursor())
+		}
+		wake = h.all()
+	} else {
+		wake = h.append(events)
+	}
+	for i := range changes {
+		wake = h.change(wake, &changes[i])
+	}
+	h.watermark.Store(&m)
+	h.mu.Unlock()
+	wakeAll(wake)
+}
+
+// Advance raises the watermark where there was nothing to hand out.
+func (h *Hub) Advance(end orgcast.LSN) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watermark.Store(&mark{h.watermark.Load().epoch, end})
+}
+
+// append puts events on the tails and gathers whom to wake. h.mu is held.
+func (h *Hub) append(events []orgcast.Event) (wake []*Stream) {
+	var last *tail
+	touch := func(t *tail) {
+		if t != last {
+			for s := range t.streams {
+				wake = append(wake, s)
+			}
+			last = t
+		}
+	}
+	for i := range events {
+		e := &events[i]
+		if e.Organization == orgcast.Everyone {
+			for _, t := range h.tails {
+				t.append(e)
+				touch(t)
+			}
+			continue
+		}
+		if t := h.tails[e.Organization]; t != nil {
+			t.append(e)
+			touch(t)
+		}
+	}
+	return wake
+}
+
+// change marks the streams that a changed membership ends. h.mu is held.
+func (h *Hub) change(wake []*Stream, c *orgcast.MemberChange) []*Stream {
+	if c.Everybody {
+		h.recheck(c.Cursor)
+		return append(wake, h.all()...)
+	}
+	if c.Before == nil {
+		return wake
+	}
+	t := h.tails[c.Before.Organization]
+	if t == nil {
+		return wake
+	}
+	for s := range t.streams {
+		if s.spec.User == c.Before.User && h.judge(s, c.Before.Organization, c.Cursor) {
+			wake = append(wake, s)
+		}
+	}
+	return wake
+}
+
+// recheck judges every stream anew, as of at.
+func (h *Hub) recheck(at orgcast.Cursor) {
+	for s := range h.streams {
+		for _, organization := range s.spec.Organizations {
+			h.judge(s, organization, at)
+		}
+	}
+}
+
+// judge ends a stream after at if its user no longer belongs to the
+// organization. One whose role has changed ends too, and comes back: what it may
+// see is decided by the role of when it opened.
+func (h *Hub) judge(s *Stream, organization orgcast.OrganizationID, at orgcast.Cursor) (ends bool) {
+	m, ok := h.members.Membership(s.spec.User, organization)
+	switch {
+	case !ok:
+		s.endAfter(at, organization, orgcast.ClosingMembershipRevoked)
+		return true
+	case s.roleChanged(m):
+		s.endAfter(at, organization, orgcast.ClosingLease)
+		return true
+	}
+	return false
+}
+
+// SetFeed says whether the feed is live. Streams that had been told otherwise
+// are told.
+func (h *Hub) SetFeed(state orgcast.FeedState, since time.Time) {
+	h.mu.Lock()
+	if h.feed.Load().state == state {
+		h.mu.Unlock()
+		return
+	}
+	h.feed.Store(&feedState{state, since})
+	wake := h.all()
+	h.mu.Unlock()
+	wakeAll(wake)
+}
+
+// Shutdown ends every stream, and those that are still to come.
+func (h *Hub) Shutdown() {
+	h.mu.Lock()
+	h.shutdown = true
+	wake := h.all()
+	for _, s := range wake {
+		s.close(orgcast.ClosingShutdown)
+	}
+	h.mu.Unlock()
+	wakeAll(wake)
+}
+
+// Position is how far the feed has come.
+func (h *Hub) Position() orgcast.Cursor { return h.watermark.Load().cursor() }
+
+// Streams is how many streams are registered.
+func (h *Hub) Streams() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.streams)
+}
+
+func (h *Hub) all() []*Stream {
+	list := make([]*Stream, 0, len(h.streams))
+	for s := range h.streams {
+		list = append(list, s)
+	}
+	return list
+}
+
+// wakeAll wakes outside of the hub's lock: a driver's wake may be slow.
+func wakeAll(streams []*Stream) {
+	for _, s := range streams {
+		s.Wake()
+	}
+}

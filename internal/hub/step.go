@@ -1,0 +1,198 @@
+package hub
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/sse"
+)
+
+// Step is what a driver does next: write Frames, in order and soon, then, in
+// this order: stop if Done; load the stream's page if Load; step again if More;
+// else wait for a wake or for Next.
+//
+// Frames are good until the next step; those of tails and log for ever.
+type Step struct {
+	Frames [][]byte
+	Next   time.Time
+	Done   bool
+	Load   bool
+	More   bool
+}
+
+// Step says what there is to do at now. It does no I/O and does not block.
+func (s *Stream) Step(now time.Time) (st Step) {
+	// What is said of the feed must be true of what was handed out, so the feed
+	// first; then the watermark, then the end: see the order law.
+	feed := s.hub.feed.Load()
+	upTo := s.hub.watermark.Load().cursor()
+	end := s.end.Load()
+	if s.phase == phaseNew {
+		s.greet(now, upTo)
+	}
+	if s.cursor.Epoch != upTo.Epoch {
+		s.reset(orgcast.ResetEpoch, upTo)
+	}
+	if end != nil && end.at.Epoch == upTo.Epoch && end.at.Compare(upTo) < 0 {
+		upTo = end.at
+	}
+	if s.over(end, upTo, now) == nil && s.cursor.Compare(upTo) < 0 {
+		s.flush(&st)
+		s.advance(&st, upTo)
+	}
+	if over := s.over(end, upTo, now); over != nil {
+		s.farewell(over, now)
+		s.flush(&st)
+		st.Done = true
+		return st
+	}
+	if !st.Load && !st.More {
+		s.live(feed)
+	}
+	s.status(feed, st.Load || st.More)
+	if len(st.Frames) > 0 || len(s.control) > 0 {
+		s.beat = now.Add(s.hub.config.Heartbeat)
+	} else if !now.Before(s.beat) {
+		s.beat = now.Add(s.hub.config.Heartbeat)
+		reached := orgcast.Cursor{}
+		if s.phase == phaseLive && s.cursor.Compare(upTo) >= 0 {
+			reached = s.cursor
+		}
+		s.control = sse.AppendHeartbeat(s.control, now, reached)
+	}
+	s.flush(&st)
+	st.Next = s.beat
+	for _, t := range []time.Time{s.lease, s.spec.ExpiresAt} {
+		if t.Before(st.Next) {
+			st.Next = t
+		}
+	}
+	return st
+}
+
+// flush moves what was made for this client alone behind what is to be written.
+func (s *Stream) flush(st *Step) {
+	if len(s.control) > 0 {
+		st.Frames = append(st.Frames, s.control)
+		s.control = nil
+	}
+}
+
+// greet says hello, and decides where the stream begins.
+func (s *Stream) greet(now time.Time, watermark orgcast.Cursor) {
+	s.phase = phaseBehind
+	s.told = orgcast.FeedLive
+	begin := s.notBehindFloor(watermark)
+	hello := sse.Hello{
+		RetryMS: 1000 + rand.IntN(3001), Time: now, Channel: s.spec.Filter.ChannelLabel(),
+		User: s.spec.User, ConnectionID: s.id, Scope: s.spec.Scope,
+	}
+	for _, p := range s.parts {
+		hello.Organizations = append(hello.Organizations, sse.Organization{ID: p.organization, Name: p.name})
+	}
+	var reason orgcast.ResetReason
+	resume := s.spec.Resume
+	switch {
+	case s.spec.Malformed:
+		reason = orgcast.ResetMalformed
+	case !s.spec.HasResume:
+		hello.Fresh = true
+	case resume.Epoch != watermark.Epoch:
+		reason = orgcast.ResetEpoch
+	case resume.Compare(s.hub.log.Floor()) < 0 || resume.Compare(s.membershipFloor(watermark.Epoch)) < 0:
+		reason = orgcast.ResetTooOld
+	default:
+		begin = resume
+	}
+	s.cursor, hello.Cursor = begin, begin
+	s.control = sse.AppendHello(s.control, &hello)
+	if reason != "" {
+		s.reset(reason, watermark)
+	}
+}
+
+// membershipFloor is the place before the commit that made the user a member.
+func (s *Stream) membershipFloor(epoch orgcast.Epoch) orgcast.Cursor {
+	return orgcast.Position(epoch, s.floor)
+}
+
+func (s *Stream) notBehindFloor(c orgcast.Cursor) orgcast.Cursor {
+	if floor := s.membershipFloor(c.Epoch); c.Compare(floor) < 0 {
+		return floor
+	}
+	return c
+}
+
+// reset tells the client to refetch, and goes on from the watermark.
+func (s *Stream) reset(reason orgcast.ResetReason, watermark orgcast.Cursor) {
+	s.cursor = s.notBehindFloor(watermark)
+	s.page, s.behind = nil, 0
+	s.control = sse.AppendReset(s.control, reason, s.cursor)
+	if hook := s.hub.config.Hooks.Reset; hook != nil {
+		hook(reason)
+	}
+}
+
+// over tells whether, and why, the stream ends now.
+func (s *Stream) over(e *end, upTo orgcast.Cursor, now time.Time) *end {
+	switch {
+	case e != nil && (e.at.IsZero() || e.at.Epoch != upTo.Epoch || s.cursor.Compare(e.at) >= 0):
+		return e
+	case !now.Before(s.spec.ExpiresAt):
+		return &end{reason: orgcast.ClosingSessionExpired}
+	case !now.Before(s.lease):
+		return &end{reason: orgcast.ClosingLease}
+	}
+	return nil
+}
+
+// farewell says why the stream ends and when to come back.
+func (s *Stream) farewell(e *end, now time.Time) {
+	retry := rand.IntN(1000)
+	if e.reason == orgcast.ClosingShutdown {
+		retry = 1000 + rand.IntN(3001) // spread over what a restart takes
+	}
+	s.reason = string(e.reason)
+	s.control = sse.AppendClosing(s.control, sse.Closing{Reason: e.reason, Organization: e.organization, RetryMS: retry})
+}
+
+// live says `ready` when all that was there is handed out and known to be
+// fresh.
+func (s *Stream) live(feed *feedState) {
+	s.behind = 0
+	if s.phase == phaseLive {
+		return
+	}
+	confirmed := s.confirmed.Load()
+	if confirmed == nil || confirmed.epoch != s.cursor.Epoch || feed.state != orgcast.FeedLive {
+		return
+	}
+	switch c := confirmed.cursor(); {
+	case s.cursor.Compare(c) < 0:
+		return
+	case s.spec.HasResume && s.cursor == s.spec.Resume && s.cursor.Compare(s.hub.Position()) > 0:
+		// Beyond all that the database had written when the client came.
+		s.reset(orgcast.ResetAhead, s.hub.Position())
+	}
+	s.phase, s.told = phaseLive, orgcast.FeedLive
+	s.control = sse.AppendReady(s.control, s.cursor, s.replay)
+	if hook := s.hub.config.Hooks.Replayed; hook != nil {
+		hook(s.replay)
+	}
+}
+
+// status tells that the feed went stale, or that it is live again: the latter
+// only to a stream that was live, and has all.
+func (s *Stream) status(feed *feedState, pending bool) {
+	if feed.state == s.told || feed.state == orgcast.FeedLive && (pending || s.phase != phaseLive) {
+		return
+	}
+	s.told = feed.state
+	s.control = sse.AppendStatus(s.control, feed.state, feed.since)
+}
+
+// jitter is d ± share.
+func jitter(d time.Duration, share float64) time.Duration {
+	return time.Duration(float64(d) * (1 - share + 2*share*rand.Float64()))
+}

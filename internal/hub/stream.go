@@ -1,0 +1,200 @@
+package hub
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oikion/orgcast"
+)
+
+// Spec is what a client asked for.
+type Spec struct {
+	User          orgcast.UserID
+	Scope         string
+	Organizations []orgcast.OrganizationID
+	Filter        orgcast.Filter
+	// Resume is the client's cursor, if HasResume; Malformed says that it sent
+	// something else in its place.
+	Resume    orgcast.Cursor
+	HasResume bool
+	Malformed bool
+	// ExpiresAt is when the session ends, tolerance included.
+	ExpiresAt time.Time
+}
+
+// Stream is one client's place. All methods but Wake and Confirmed are for the
+// one driver that serves it.
+type Stream struct {
+	hub  *Hub
+	spec Spec
+	id   string
+
+	// Set from outside, read by the driver.
+	end       atomic.Pointer[end]
+	confirmed atomic.Pointer[mark]
+	wake      atomic.Pointer[func()]
+
+	// parts is fixed by Start; its roles are read by the hub, under Hub.mu.
+	parts []part
+	// floor is where the user's present memberships begin: no replay reaches
+	// behind it.
+	floor orgcast.LSN
+
+	phase   phase
+	cursor  orgcast.Cursor
+	told    orgcast.FeedState // what the client was told of the feed
+	lease   time.Time
+	beat    time.Time // when the next heartbeat is due
+	behind  int       // events handed out since the stream was last up to date
+	replay  int       // of them, before ready
+	page    []run     // read from the log, not handed out yet
+	pageTo  orgcast.Cursor
+	control []byte // what is made for this client alone
+
+	started bool
+	once    sync.Once
+	reason  string // why it was closed, for the hooks
+}
+
+// phase is how far a stream is with its opening words.
+type phase uint8
+
+const (
+	phaseNew    phase = iota // nothing was said
+	phaseBehind              // greeted, not yet known to be live
+	phaseLive                // ready was said
+)
+
+// part is what a stream follows of one organization.
+type part struct {
+	organization orgcast.OrganizationID
+	name         string
+	role         string
+	tail         *tail
+}
+
+// end is where a stream stops.
+type end struct {
+	// at is the last place that may be sent; zero: at once.
+	at           orgcast.Cursor
+	organization orgcast.OrganizationID
+	reason       orgcast.ClosingReason
+}
+
+// Register puts a stream on the tails of its organizations, so that every
+// removal from now on finds it. It is to be closed.
+func (h *Hub) Register(spec Spec) *Stream {
+	var random [16]byte
+	rand.Read(random[:])
+	s := &Stream{hub: h, spec: spec, id: base64.RawURLEncoding.EncodeToString(random[:])}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.streams[s] = struct{}{}
+	for _, organization := range spec.Organizations {
+		t := h.tails[organization]
+		if t == nil {
+			t = &tail{hub: h, streams: map[*Stream]struct{}{}, floor: h.watermark.Load().cursor()}
+			h.tails[organization] = t
+		}
+		t.streams[s] = struct{}{}
+		s.parts = append(s.parts, part{organization: organization, tail: t})
+	}
+	if h.shutdown {
+		s.close(orgcast.ClosingShutdown)
+	}
+	return s
+}
+
+// Start fixes what the stream may see: members are the memberships that were
+// found, in the order of its organizations. wake is called, from any goroutine
+// and often, when there may be something to do.
+func (s *Stream) Start(members []orgcast.Membership, now time.Time, wake func()) {
+	s.hub.mu.Lock()
+	for i, m := range members {
+		p := &s.parts[i]
+		p.role, p.name = m.Role, s.hub.members.Name(m.Organization)
+		s.floor = max(s.floor, m.Since)
+	}
+	s.started = true
+	// What happened between the check and this line found the stream without
+	// its roles; so it is judged once more.
+	for _, p := range s.parts {
+		s.hub.judge(s, p.organization, s.hub.watermark.Load().cursor())
+	}
+	s.hub.mu.Unlock()
+	s.wake.Store(&wake)
+	s.lease = now.Add(jitter(s.hub.config.Lease, 0.2))
+	if hook := s.hub.config.Hooks.Opened; hook != nil {
+		hook()
+	}
+}
+
+// Close takes the stream off the tails. It may be called again.
+func (s *Stream) Close() {
+	s.once.Do(func() {
+		h := s.hub
+		h.mu.Lock()
+		delete(h.streams, s)
+		for _, p := range s.parts {
+			delete(p.tail.streams, s)
+			if len(p.tail.streams) == 0 && h.tails[p.organization] == p.tail {
+				p.tail.lap(orgcast.Cursor{})
+				delete(h.tails, p.organization)
+			}
+		}
+		h.mu.Unlock()
+		if hook := h.config.Hooks.Closed; hook != nil && s.started {
+			hook(s.reason)
+		}
+	})
+}
+
+// ID is the connection's id: 128 random bits.
+func (s *Stream) ID() string { return s.id }
+
+// Wake tells the driver to step.
+func (s *Stream) Wake() {
+	if wake := s.wake.Load(); wake != nil {
+		(*wake)()
+	}
+}
+
+// Confirmed says that the feed has passed, since the stream was opened, the
+// position that the database had then: what the stream has up to the watermark
+// is fresh.
+func (s *Stream) Confirmed() {
+	s.confirmed.Store(s.hub.watermark.Load())
+	s.Wake()
+}
+
+// endAfter stops the stream after at, unless it is to stop already. Hub.mu is
+// held, so that two never race.
+func (s *Stream) endAfter(at orgcast.Cursor, organization orgcast.OrganizationID, reason orgcast.ClosingReason) {
+	if s.end.Load() == nil {
+		s.end.Store(&end{at, organization, reason})
+	}
+}
+
+// close stops the stream where it is. Hub.mu is held.
+func (s *Stream) close(reason orgcast.ClosingReason) {
+	if e := s.end.Load(); e == nil || e.reason.Reconnect() {
+		s.end.Store(&end{reason: reason})
+	}
+}
+
+// roleChanged tells whether the stream was started with another role. Hub.mu is
+// held.
+func (s *Stream) roleChanged(m orgcast.Membership) bool {
+	if !s.started {
+		return false
+	}
+	for _, p := range s.parts {
+		if p.organization == m.Organization {
+			return p.role != m.Role
+		}
+	}
+	return false
+}
