@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -33,20 +34,23 @@ func (c setupCmd) Run(env *environment) error {
 		return orgcast.WithHint("connect", err, "Set ORGCAST_SETUP_DATABASE_URL to the database as the owner of its tables.")
 	}
 	defer conn.Close(context.WithoutCancel(env.ctx))
-	switch {
-	case c.Print:
+	if c.Print {
 		return setup.Print(env.ctx, conn, s, env.stdout)
-	case c.Undo:
-		report, err := setup.Undo(env.ctx, conn, s)
-		printReport(env.stdout, report)
-		return err
 	}
-	report, err := setup.Apply(env.ctx, conn, s)
+	do, end := setup.Apply, "Next: orgcast serve."
+	if c.Undo {
+		do, end = setup.Undo, "The application's tables are as they were."
+	}
+	report, err := do(env.ctx, conn, s)
+	fmt.Fprintf(env.stdout, "Database %s at %s, as %s\n", cfg.SetupDatabase.Name, cfg.SetupDatabase.Host, cfg.SetupDatabase.User)
 	printReport(env.stdout, report)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(env.stdout, "The database is ready for orgcast serve.")
+	if slices.ContainsFunc(report.Warnings, func(p setup.Problem) bool { return p.Fatal }) {
+		end = "orgcast serve will not start until what is marked ✗ is mended."
+	}
+	fmt.Fprintln(env.stdout, end)
 	return nil
 }
 
@@ -64,18 +68,29 @@ func setupConfig(cfg *config.Config) (setup.Config, error) {
 	return s, nil
 }
 
+// printReport prints what was done, what was so already in one line, and what
+// is still to be seen to. There may be a report beside an error: what is in it
+// was done.
 func printReport(w io.Writer, r *setup.Report) {
 	if r == nil {
 		return
 	}
+	already := 0
 	for _, s := range r.Steps {
-		mark := "done   "
 		if s.Already {
-			mark = "already"
+			already++
+		} else {
+			fmt.Fprintln(w, "  +", s.Name)
 		}
-		fmt.Fprintf(w, "  %s  %s\n", mark, s.Name)
+	}
+	if already > 0 {
+		fmt.Fprintf(w, "  = %d of %d steps were done before\n", already, len(r.Steps))
 	}
 	for _, p := range r.Warnings {
-		fmt.Fprintf(w, "  warning  %s: %s\n           → %s\n", p.Code, p.Text, p.Hint)
+		mark := "!"
+		if p.Fatal {
+			mark = "✗"
+		}
+		fmt.Fprintf(w, "  %s %s\n    → %s\n", mark, p.Text, p.Hint)
 	}
 }

@@ -143,14 +143,34 @@ func (a *App) Run(ctx context.Context) error {
 	h.server.Drain()
 	h.hub.Shutdown()
 	stopFeed()
-	fed.Wait()
 	err = errors.Join(h.server.Shutdown(closing), adminServer.Shutdown(closing))
 	running.Wait()
-	err = errors.Join(err, h.source.close())
+	if waitFor(closing, &fed) {
+		err = errors.Join(err, h.source.close())
+	} else {
+		// A full disk holds the log's writes back without an end. What was
+		// confirmed is safe: the log recovers at the next start.
+		err = errors.Join(err, orgcast.WithHint("stop change feed", errors.New("the event log takes nothing"), "Look at the free space of ORGCAST_DATA_DIR."))
+	}
 	if errors.Is(cause, context.Canceled) {
 		return err
 	}
 	return errors.Join(cause, err)
+}
+
+// waitFor waits for wg until ctx ends, and tells whether it came to an end.
+func waitFor(ctx context.Context, wg *sync.WaitGroup) bool {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // house is the rooms, fitted together.
@@ -191,7 +211,7 @@ func (a *App) build(fatal func(error)) *house {
 	}
 	h := &house{app: a, hub: s.hub, source: s}
 	h.server = server.New(server.Deps{
-		Sessions: a.auth, Access: directory, Barrier: s.barrier, Feed: s.freshness,
+		Sessions: a.auth, Access: directory, Barrier: s.barrier, Feed: s,
 		Streams: streams{s.hub, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}},
 		Limits: access.NewLimits(access.LimitConfig{
 			PerNode: c.MaxStreams, PerUser: c.MaxStreamsPerUser, PerOrganization: c.MaxStreamsPerOrganization, PerAddress: c.MaxStreamsPerAddress,
@@ -204,6 +224,9 @@ func (a *App) build(fatal func(error)) *house {
 		},
 		Logger: a.log,
 	}, server.Config{Origins: c.AllowedOrigins, AnyOrigin: c.AnyOrigin})
+	for _, r := range server.Reasons() {
+		m.Refusable(string(r))
+	}
 	a.gauges(s)
 	return h
 }
@@ -211,7 +234,7 @@ func (a *App) build(fatal func(error)) *house {
 func (a *App) gauges(s *source) {
 	a.metrics.Gauge("streams_open", "Streams that are open.", func() float64 { return float64(s.hub.Streams()) })
 	a.metrics.Gauge("feed_fresh", "1 while the change feed is where the database is.", func() float64 {
-		if s.freshness.Fresh() == nil {
+		if s.Fresh() == nil {
 			return 1
 		}
 		return 0
@@ -225,5 +248,8 @@ func (h *house) admin(address net.Addr) http.Handler {
 	return admin.New(admin.Config{
 		Address: address.String(), Token: c.AdminToken,
 		Hosts: strings.FieldsFunc(cmp.Or(c.AdminHosts, ""), func(r rune) bool { return r == ',' || r == ' ' }),
-	}, admin.Deps{Fresh: h.source.freshness.Fresh, Gatherer: h.app.metrics.Registry})
+	}, admin.Deps{
+		Fresh: h.source.Fresh, Gatherer: h.app.metrics.Registry,
+		Refused: func(r admin.Reason) { h.app.metrics.Refused("admin_" + string(r)) },
+	})
 }

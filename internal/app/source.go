@@ -120,6 +120,20 @@ func (s *source) close() error {
 	return s.events.Close()
 }
 
+// Ready is closed when the feed is fresh for the first time.
+func (s *source) Ready() <-chan struct{} { return s.freshness.Ready() }
+
+// Fresh is nil while the feed is where the database is and the log takes what
+// comes; else the reason.
+func (s *source) Fresh() error {
+	if events := s.opened.Load(); events != nil {
+		if err := events.Health(); err != nil {
+			return err
+		}
+	}
+	return s.freshness.Fresh()
+}
+
 // Read reads from the log, for the hub.
 func (s *source) Read(ctx context.Context, organization orgcast.OrganizationID, after, upTo orgcast.Cursor, fn func(*orgcast.Event) bool) error {
 	return s.opened.Load().Read(ctx, organization, after, upTo, fn)

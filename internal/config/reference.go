@@ -89,35 +89,3 @@ A variable that begins with ` + "`ORGCAST_`" + ` and is not known stops the star
 `)
 	return []byte(b.String())
 }
-
-// nearest is the known name with the fewest letters to change.
-func nearest(name string, known []string) (best string) {
-	least := len(name) + 64
-	for _, k := range known {
-		if d := distance(name, k); d < least {
-			least, best = d, k
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		previous := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := previous
-			if a[i] != b[j] {
-				change++
-			}
-			previous = row[j+1]
-			row[j+1] = min(row[j+1]+1, row[j]+1, change)
-		}
-	}
-	return row[len(b)]
-}

@@ -144,6 +144,19 @@ func TestA403IsGivenOnlyWhenTheFeedHasCaughtUp(t *testing.T) {
 	}
 }
 
+func TestAClientThatLeavesWhileItWaitsIsNotAnsweredAndNotForgotten(t *testing.T) {
+	w := newWorld()
+	ctx, leave := context.WithCancel(t.Context())
+	w.barrier = func(ctx context.Context) error { leave(); <-ctx.Done(); return ctx.Err() }
+	w.config.BarrierWait = time.Hour
+	if got := open(ctx, w.server(), "org_c"); got.Body.Len() != 0 || !slices.Equal(w.reasons(), []Reason{ReasonClientGone}) {
+		t.Errorf("got %d %q, counted %v", got.Code, got.Body, w.reasons())
+	}
+	if calls := w.calls(); calls[len(calls)-1] != "close" || w.open() != 0 {
+		t.Errorf("called %v, %d places held", calls, w.open())
+	}
+}
+
 func TestTheBarrierIsRationedPerUserAndTheAnswerIsNeverAWrong403(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

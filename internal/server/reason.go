@@ -18,9 +18,9 @@ const (
 	ReasonMethod      Reason = "method"
 
 	ReasonDraining     Reason = "draining"
+	ReasonAddressLimit Reason = "address_limit"
 	ReasonConnectRate  Reason = "connect_rate"
 	ReasonNodeLimit    Reason = "node_limit"
-	ReasonAddressLimit Reason = "address_limit"
 	ReasonNeverReady   Reason = "never_ready"
 
 	ReasonUnauthorized Reason = "unauthorized"
@@ -50,7 +50,7 @@ const (
 var reasons = []Reason{
 	ReasonConnections,
 	ReasonOrigin, ReasonBody, ReasonQueryLength, ReasonNotFound, ReasonMethod,
-	ReasonDraining, ReasonConnectRate, ReasonNodeLimit, ReasonAddressLimit, ReasonNeverReady,
+	ReasonDraining, ReasonAddressLimit, ReasonConnectRate, ReasonNodeLimit, ReasonNeverReady,
 	ReasonUnauthorized,
 	ReasonQuery, ReasonMissingOrganization, ReasonChannel, ReasonType, ReasonOrganizationID, ReasonTooManyOrganizations,
 	ReasonNotMember, ReasonBarrierRate, ReasonUnconfirmed,

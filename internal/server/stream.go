@@ -73,11 +73,12 @@ func (s *Server) admit(r *http.Request, places *places) *refusal {
 		return draining
 	}
 	limits := s.deps.Limits
-	if limits.Connect(time.Now()) != nil {
-		return connectRate
-	}
+	// The address first: one that has enough must not use up the node's connects.
 	if address, ok := limitedAddress(r.RemoteAddr); ok && !places.take(limits.AcquireAddress(address)) {
 		return addressLimit
+	}
+	if limits.Connect(time.Now()) != nil {
+		return connectRate
 	}
 	if !places.take(limits.AcquireNode()) {
 		return nodeLimit

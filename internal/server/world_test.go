@@ -74,6 +74,12 @@ func (w *world) reasons() []Reason {
 	return slices.Clone(w.refused)
 }
 
+func (w *world) panics() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.panicked
+}
+
 func (w *world) Authenticate(cookies []string, _ time.Time) (orgcast.Principal, error) {
 	w.note("authenticate")
 	if w.session != nil {

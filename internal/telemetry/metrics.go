@@ -142,5 +142,9 @@ func (m *Metrics) Log(damaged, failed func(error)) eventlog.Hooks {
 // Refused counts a refused request.
 func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
+// Refusable makes a reason's counter stand at zero before it first happens, so
+// that its first rise is seen.
+func (m *Metrics) Refusable(reason string) { m.refused.WithLabelValues(reason) }
+
 // Interrupted counts a feed that broke.
 func (m *Metrics) Interrupted() { m.interruptions.Inc() }

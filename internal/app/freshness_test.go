@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oikion/orgcast"
+)
+
+// TestStaleWithinTenSeconds follows the feed through a barrier that stops
+// passing, fails, and passes again.
+func TestStaleWithinTenSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var blocked, failing atomic.Bool
+		told := map[orgcast.FeedState]time.Time{}
+		f := newFreshness(func(ctx context.Context) error {
+			if failing.Load() {
+				return errors.New("no connection to the server")
+			}
+			if blocked.Load() {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}, func(s orgcast.FeedState, _ time.Time) { told[s] = time.Now() })
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		if err := f.Fresh(); !errors.Is(err, errNeverReady) {
+			t.Fatalf("before the first position: %v", err)
+		}
+		go func() { f.run(ctx); close(done) }()
+		synctest.Wait()
+		<-f.Ready()
+		if err := f.Fresh(); err != nil {
+			t.Fatalf("with a barrier that passes: %v", err)
+		}
+
+		failing.Store(true)
+		broken := time.Now()
+		<-time.After(staleAfter + time.Second) // of the bubble's clock
+		synctest.Wait()
+		if at := told[orgcast.FeedStale]; at.IsZero() || at.Sub(broken) > staleAfter+time.Second {
+			t.Fatalf("stale after %s, not within 10 s", at.Sub(broken))
+		}
+		if err := f.Fresh(); err == nil || err.Error() != "no connection to the server" {
+			t.Fatalf("the reason is %v", err)
+		}
+
+		failing.Store(false)
+		<-time.After(time.Second)
+		synctest.Wait()
+		if err := f.Fresh(); err != nil {
+			t.Fatalf("after it passed again: %v", err)
+		}
+
+		blocked.Store(true)
+		delete(told, orgcast.FeedStale)
+		broken = time.Now()
+		<-time.After(staleAfter + freshEvery + time.Second)
+		synctest.Wait()
+		if at := told[orgcast.FeedStale]; at.IsZero() || at.Sub(broken) > staleAfter+freshEvery {
+			t.Fatalf("a barrier that hangs: stale after %s", at.Sub(broken))
+		}
+		cancel()
+		<-done
+	})
+}
