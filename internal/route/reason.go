@@ -1,0 +1,41 @@
+package route
+
+// Reason says why a row is withheld. Its text is a metric's label.
+type Reason string
+
+// The reasons.
+const (
+	// ReasonTenantNull is a row all of whose tenant paths are null.
+	ReasonTenantNull Reason = "tenant_null"
+	// ReasonTenantUnknown is a row whose parent is not known.
+	ReasonTenantUnknown Reason = "tenant_unknown"
+	// ReasonTenantsDisagree is a row whose paths lead to different
+	// organizations.
+	ReasonTenantsDisagree Reason = "tenants_disagree"
+	// ReasonTenantTooLong is an organization id that can't be stored.
+	ReasonTenantTooLong Reason = "tenant_too_long"
+	// ReasonTenantReserved is an organization id that means all of them: "*".
+	ReasonTenantReserved Reason = "tenant_reserved"
+	// ReasonParentMoved is a version of a row whose parent the transaction gives
+	// to another organization: a new version before that, or an old one after it.
+	// The parent's move tells both to refetch; the row's other version is told.
+	ReasonParentMoved Reason = "parent_moved"
+	// ReasonNoOldRow is an update or delete without the old values that its
+	// tenant or key would be read from: the replica identity is not FULL.
+	ReasonNoOldRow Reason = "no_old_row"
+	// ReasonNoKey is a row whose primary key was not sent, is null, or is too
+	// long to be one.
+	ReasonNoKey Reason = "no_key"
+	// ReasonColumnMissing is a row of a table that lacks a column that the
+	// rules need.
+	ReasonColumnMissing Reason = "column_missing"
+)
+
+// Hooks tells the world what the router does. Each may be nil.
+type Hooks struct {
+	// Withheld is called for every row that is mapped but not sent.
+	Withheld func(table string, reason Reason)
+	// ColumnMissing is called when a mapped table comes without a column that
+	// its rule names.
+	ColumnMissing func(table, column string)
+}

@@ -1,0 +1,219 @@
+package route
+
+import (
+	"github.com/oikion/orgcast"
+)
+
+// Members tells who belongs to an organization, as of the transaction before
+// the one at hand.
+type Members interface {
+	Membership(orgcast.UserID, orgcast.OrganizationID) (orgcast.Membership, bool)
+}
+
+// Router turns changes into events. It is used by one goroutine.
+type Router struct {
+	rules   *Rules
+	members Members
+	types   Types
+	hooks   Hooks
+
+	tables   map[string]*table // by schema.table
+	bindings map[*orgcast.Relation]*binding
+	interned map[string]orgcast.OrganizationID
+	last     orgcast.OrganizationID // that was interned
+
+	lastRelation *orgcast.Relation
+	lastBinding  *binding
+
+	// of the transaction at hand
+	tx      orgcast.Transaction
+	epoch   orgcast.Epoch
+	millis  int64
+	actor   orgcast.UserID
+	touched []*table // that are to be settled
+	// scanned: some parent may be another's at the commit, so that a new version
+	// must be resolved at both places.
+	scanned bool
+	// rewritten: some parent is no longer what the transaction found, so that an
+	// old row's version must be resolved at both places.
+	rewritten bool
+	// told holds what the transaction at hand told of rows since then: whose the
+	// version is that it made.
+	told map[toldRow]orgcast.OrganizationID
+
+	head    head
+	changed []int32 // scratch: positions in binding.columns
+}
+
+// New returns a router with an empty parent index.
+func New(rules *Rules, members Members, hooks Hooks) *Router {
+	r := &Router{
+		rules: rules, members: members, hooks: hooks,
+		tables:   map[string]*table{},
+		bindings: map[*orgcast.Relation]*binding{},
+		interned: map[string]orgcast.OrganizationID{},
+		told:     map[toldRow]orgcast.OrganizationID{},
+	}
+	add := func(t *table) *table { r.tables[t.name] = t; return t }
+	add(&table{name: rules.qualify(rules.Membership.Table), kind: kindMembership, id: rules.Membership.ID})
+	add(&table{name: rules.qualify(rules.Organizations.Table), kind: kindOrganization, id: rules.Organizations.ID})
+	for name, rule := range rules.Tables {
+		t := add(&table{
+			name: rules.qualify(name), entity: rule.Entity, id: rule.ID, created: rule.CreatedBy, columns: rule.Columns,
+			audience: orgcast.Audience{Roles: rule.Roles},
+		})
+		switch rule.Event {
+		case orgcast.PropertyUpdate.String():
+			t.kind = kindProperty
+		case orgcast.DataSync.String():
+			t.kind = kindSync
+		}
+	}
+	for name, rule := range rules.Tables {
+		t := r.tables[rules.qualify(name)]
+		for _, p := range rule.Tenant {
+			path := tablePath{column: p.Column}
+			if p.Table != "" {
+				path.parent = r.tables[rules.qualify(p.Table)]
+				if path.parent.rows == nil {
+					path.parent.rows = map[string]tenant{}
+					path.parent.deleted = map[string]struct{}{}
+					path.parent.final = map[string]tenant{}
+					path.parent.first = map[string]tenant{}
+				}
+			}
+			t.tenant = append(t.tenant, path)
+		}
+	}
+	return r
+}
+
+// SetTypes says what the types are that are not built in. Tables described
+// before keep what they had.
+func (r *Router) SetTypes(types Types) { r.types = types }
+
+// Class tells what a relation is to others: see [Router.Scan].
+type Class uint8
+
+// The classes, as bits.
+const (
+	// ClassParent is a table that says whose other tables' rows are.
+	ClassParent Class = 1 << iota
+	// ClassChild is a table whose rows ask a parent.
+	ClassChild
+)
+
+// Class tells what rel is to others.
+func (r *Router) Class(rel *orgcast.Relation) (c Class) {
+	t := r.tables[rel.Schema+"."+rel.Name]
+	if t == nil {
+		return 0
+	}
+	if t.rows != nil {
+		c |= ClassParent
+	}
+	for _, p := range t.tenant {
+		if p.parent != nil {
+			c |= ClassChild
+		}
+	}
+	return c
+}
+
+// Begin starts a transaction.
+func (r *Router) Begin(tx orgcast.Transaction, epoch orgcast.Epoch) {
+	r.tx, r.epoch, r.millis, r.actor = tx, epoch, tx.CommitTime.UnixMilli(), ""
+	r.head.made = false
+}
+
+// Scan looks at a change of a parent table before the transaction is routed. It
+// is needed for a transaction in which a row of a child table comes before a
+// new or updated row of a parent table, and is then to be given every such
+// change that follows.
+func (r *Router) Scan(c *orgcast.Change) {
+	if c.Operation != orgcast.Insert && c.Operation != orgcast.Update {
+		return
+	}
+	b := r.binding(c.Relation)
+	if b == nil || b.rows == nil {
+		return
+	}
+	r.touch(b.table)
+	r.scanned = true
+	switch {
+	case b.id < 0:
+		b.lost = true
+	case c.New[b.id].Kind == orgcast.Text:
+		b.final[string(c.New[b.id].Text)] = r.tenantOf(b.tenant, c.New)
+	case c.New[b.id].Kind != orgcast.Null:
+		b.lost = true
+	}
+}
+
+// Route appends to out what becomes of one change: events, and changes of what
+// is known. Nothing of it aliases the change.
+func (r *Router) Route(c *orgcast.Change, out *Output) {
+	switch c.Operation {
+	case orgcast.Truncate:
+		r.truncate(c, out)
+		return
+	case orgcast.Message:
+		r.message(c)
+		return
+	}
+	b := r.binding(c.Relation)
+	if b == nil {
+		return
+	}
+	if b.missing != "" {
+		r.unreadable(b, c, out)
+		r.withhold(b.table, ReasonColumnMissing)
+		return
+	}
+	switch b.kind {
+	case kindMembership:
+		r.membership(b, c, out)
+	case kindOrganization:
+		r.organization(b, c, out)
+	default:
+		r.row(b, c, out)
+	}
+}
+
+// Commit ends the transaction: what it deleted is forgotten.
+func (r *Router) Commit() {
+	for _, t := range r.touched {
+		t.settle()
+	}
+	r.touched, r.scanned = r.touched[:0], false
+	if r.rewritten {
+		r.rewritten, r.told = false, map[toldRow]orgcast.OrganizationID{}
+	}
+}
+
+func (r *Router) touch(t *table) {
+	if !t.touched {
+		t.touched = true
+		r.touched = append(r.touched, t)
+	}
+}
+
+// unreadable takes a row of a table that lacks a column that its rule needs, for
+// what hangs on it: nothing that it was known for can be trusted any more.
+func (r *Router) unreadable(b *binding, c *orgcast.Change, out *Output) {
+	switch {
+	case b.kind == kindMembership:
+		r.distrust(b, c, out)
+	case b.rows == nil:
+	case b.id >= 0:
+		r.index(b, c, out)
+	default:
+		r.empty(b.table, out)
+	}
+}
+
+func (r *Router) withhold(t *table, reason Reason) {
+	if r.hooks.Withheld != nil {
+		r.hooks.Withheld(t.name, reason)
+	}
+}

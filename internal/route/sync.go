@@ -1,0 +1,108 @@
+package route
+
+import (
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/sse"
+)
+
+func syncHead(dst []byte, entity string, id []byte, operation string) []byte {
+	dst = append(dst, `{"entityType":`...)
+	dst = sse.AppendString(dst, entity)
+	dst = append(dst, `,"entityId":`...)
+	dst = sse.AppendString(dst, id)
+	dst = append(dst, `,"operation":"`...)
+	dst = append(dst, operation...)
+	return append(dst, `","data":`...)
+}
+
+// syncRow tells the row's columns that may leave. Those that PostgreSQL did not
+// send stand in `unchanged`, never as null.
+func (r *Router) syncRow(b *binding, c *orgcast.Change, out *Output, sub uint64, organization orgcast.OrganizationID, operation string) {
+	build := func(full bool) {
+		start := r.begin(out, c.Ordinal, sub, organization, orgcast.DataSync)
+		f := syncHead(out.frames, b.entity, c.New[b.id].Text, operation)
+		f = append(f, '{')
+		unchanged := 0
+		for i := range b.columns {
+			column := &b.columns[i]
+			v := &c.New[column.position]
+			if !full && column.position != b.id {
+				continue
+			}
+			if !sent(v) {
+				unchanged++
+				continue
+			}
+			if f[len(f)-1] != '{' {
+				f = append(f, ',')
+			}
+			f = append(append(f, column.name...), ':')
+			f = column.appendValue(f, v)
+		}
+		f = append(f, '}')
+		if unchanged > 0 {
+			f = append(f, `,"unchanged":[`...)
+			for i := range b.columns {
+				if column := &b.columns[i]; !sent(&c.New[column.position]) {
+					if f[len(f)-1] != '[' {
+						f = append(f, ',')
+					}
+					f = append(f, column.name...)
+				}
+			}
+			f = append(f, ']')
+		}
+		out.frames = append(f, '}')
+		r.end(out, start, b.audience, !full)
+	}
+	r.fit(out, build)
+}
+
+func (r *Router) syncDelete(b *binding, c *orgcast.Change, out *Output, organization orgcast.OrganizationID) {
+	start := r.begin(out, c.Ordinal, 0, organization, orgcast.DataSync)
+	f := syncHead(out.frames, b.entity, c.Old[b.id].Text, "delete")
+	out.frames = append(f, "null}"...)
+	r.end(out, start, b.audience, false)
+}
+
+// truncate tells everybody that a table is empty, and forgets its rows.
+func (r *Router) truncate(c *orgcast.Change, out *Output) {
+	sub, untold := uint64(0), false
+	for _, rel := range c.Truncated {
+		t := r.tables[rel.Schema+"."+rel.Name]
+		if t == nil {
+			continue
+		}
+		if t.rows != nil {
+			r.empty(t, out)
+		}
+		switch t.kind {
+		case kindMembership:
+			out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceMembers, Prefix: true})
+			out.Members = append(out.Members, orgcast.MemberChange{Cursor: r.cursor(c.Ordinal, orgcast.SubIndexes-1), Everybody: true})
+		case kindOrganization:
+			out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceOrganizations, Prefix: true})
+		case kindParent:
+		case kindProperty, kindSync:
+			if untold = sub == orgcast.SubIndexes-1; untold {
+				continue
+			}
+			r.truncated(t, c, out, sub)
+			sub++
+		}
+	}
+	if untold {
+		// More tables than a change has cursors: everybody refetches.
+		r.reset(out, c.Ordinal, sub, orgcast.Everyone, orgcast.ResetMoved)
+	}
+}
+
+func (r *Router) truncated(t *table, c *orgcast.Change, out *Output, sub uint64) {
+	entity := t.entity
+	if t.kind == kindProperty {
+		entity = "property"
+	}
+	start := r.begin(out, c.Ordinal, sub, orgcast.Everyone, orgcast.DataSync)
+	out.frames = append(syncHead(out.frames, entity, []byte("*"), "delete"), "null}"...)
+	r.end(out, start, t.audience, false)
+}
