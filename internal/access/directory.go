@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -42,6 +43,19 @@ func (d *Directory) Load(space orgcast.Space, key, value []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.set(space, key, value)
+}
+
+// Replace loads the directory anew: load puts every stored entry. Who asks in the
+// meantime, or after an error, is told what was known before.
+func (d *Directory) Replace(load func(put func(space orgcast.Space, key, value []byte) error) error) error {
+	next := NewDirectory()
+	if err := load(next.Load); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rows, d.places, d.names = next.rows, next.places, next.names
+	return nil
 }
 
 // Apply applies what a transaction changed, all of it or, if an entry can't be
@@ -118,7 +132,9 @@ func (d *Directory) Membership(user orgcast.UserID, organization orgcast.Organiz
 	if len(rows) == 0 {
 		return orgcast.Membership{}, false
 	}
-	m := rows[len(rows)-1]
+	m := slices.MaxFunc(rows, func(a, b orgcast.Member) int {
+		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Row, b.Row))
+	})
 	return orgcast.Membership{Organization: organization, User: user, Role: m.Role, Since: m.Since}, true
 }
 

@@ -45,8 +45,13 @@ type Handler struct {
 	Hooks        Hooks
 }
 
-// confirmRetry is the pause after a barrier that failed.
-const confirmRetry = time.Second
+// confirmRetry is the pause after a barrier that failed. confirmTimeout is after
+// how long it is asked anew: the position that it waits for may be one of a
+// database that is no longer there.
+const (
+	confirmRetry   = time.Second
+	confirmTimeout = 30 * time.Second
+)
 
 // Serve writes the stream until it is over. The caller has set the headers and
 // started the stream with a wake that sends on wake, which has room for one.
@@ -71,7 +76,9 @@ func (d *Handler) Serve(w http.ResponseWriter, r *http.Request, s *hub.Stream, w
 			return
 		case step.Load:
 			if err := s.Load(ctx); err != nil {
-				if ctx.Err() == nil {
+				if ctx.Err() != nil {
+					d.hookLost(LostPeer, nil)
+				} else {
 					d.hookLost(LostLog, err)
 				}
 				return
@@ -94,7 +101,10 @@ func (d *Handler) Serve(w http.ResponseWriter, r *http.Request, s *hub.Stream, w
 // confirm tells the stream when the feed has passed where the database is now.
 func (d *Handler) confirm(ctx context.Context, s *hub.Stream) {
 	for {
-		if d.Barrier.Wait(ctx) == nil {
+		wait, cancel := context.WithTimeout(ctx, confirmTimeout)
+		err := d.Barrier.Wait(wait)
+		cancel()
+		if err == nil {
 			s.Confirmed()
 			return
 		}

@@ -73,7 +73,7 @@ type Feed struct {
 func New(router *route.Router, log Log, directory Directory, hub Hub, passed func(orgcast.LSN), dir string, hooks Hooks) *Feed {
 	return &Feed{
 		router: router, log: log, directory: directory, hub: hub, passed: passed, hooks: hooks,
-		spool: spool{dir: dir}, now: time.Now,
+		spool: spool{dir: dir, limit: spoolMemory}, now: time.Now,
 	}
 }
 
@@ -134,14 +134,16 @@ func (f *Feed) Keepalive(end orgcast.LSN, replyRequested bool) error {
 	if f.inside {
 		return nil
 	}
-	if end <= f.position {
-		f.passed(end) // nothing new, but whoever waits must hear it
-		return nil
+	if end > f.position {
+		f.position = end
+		f.hub.Advance(end)
 	}
-	f.position = end
-	f.hub.Advance(end)
-	f.passed(end)
-	// A server that shuts down waits until all is confirmed, and asks.
+	f.passed(end) // nothing new, perhaps, but whoever waits must hear it
+	if end < f.position {
+		return nil // a new connection, on which decoding starts over
+	}
+	// A server that shuts down waits until all is confirmed, and asks. What is
+	// stored already is not stored again.
 	if now := f.now(); replyRequested || now.Sub(f.persisted) >= persistEvery {
 		f.persisted = now
 		return f.log.Append(f.log.Batch(), end, time.Time{})

@@ -19,8 +19,8 @@ const spoolMemory = 4 << 20
 // behind its length (4 bytes, big endian).
 type spool struct {
 	dir    string
+	limit  int // of memory
 	memory []byte
-	frames int
 	file   *os.File
 	writer *bufio.Writer
 	frame  []byte // of the file, reused
@@ -28,16 +28,19 @@ type spool struct {
 
 // add appends a frame.
 func (s *spool) add(frame []byte) error {
-	s.frames++
-	if s.file == nil && len(s.memory)+4+len(frame) <= spoolMemory {
+	if s.file == nil && len(s.memory)+4+len(frame) <= s.limit {
 		s.memory = binary.BigEndian.AppendUint32(s.memory, uint32(len(frame)))
 		s.memory = append(s.memory, frame...)
 		return nil
 	}
 	if err := s.spill(frame); err != nil {
-		return orgcast.WithHint("spool transaction", err, "Make room in ORGCAST_DATA_DIR: a large transaction is kept there until it is routed.")
+		return noRoom(err)
 	}
 	return nil
+}
+
+func noRoom(err error) error {
+	return orgcast.WithHint("spool transaction", err, "Make room in ORGCAST_DATA_DIR: a large transaction is kept there until it is routed.")
 }
 
 func (s *spool) spill(frame []byte) error {
@@ -75,7 +78,7 @@ func (s *spool) each(fn func(frame []byte) error) error {
 		return nil
 	}
 	if err := s.writer.Flush(); err != nil {
-		return fmt.Errorf("spool transaction: %w", err)
+		return noRoom(err)
 	}
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("read spooled transaction: %w", err)
@@ -104,7 +107,7 @@ func (s *spool) each(fn func(frame []byte) error) error {
 
 // reset forgets all, and gives back what a giant had taken.
 func (s *spool) reset() error {
-	s.memory, s.frames = s.memory[:0], 0
+	s.memory = s.memory[:0]
 	if s.file == nil {
 		return nil
 	}

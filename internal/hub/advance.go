@@ -32,7 +32,7 @@ func (s *Stream) advance(st *Step, upTo orgcast.Cursor) {
 		reached = minCursor(reached, to)
 	}
 	if !joined {
-		slices.SortStableFunc(runs, func(a, b run) int { return a.last.Compare(b.last) })
+		runs = merge(runs)
 	}
 	s.handOut(st, runs, reached)
 	st.More = s.cursor.Compare(upTo) < 0
@@ -78,7 +78,7 @@ func (s *Stream) Load(ctx context.Context) error {
 		last := s.cursor
 		full := false
 		err := s.hub.log.Read(ctx, p.organization, s.cursor, watermark, func(e *orgcast.Event) bool {
-			if budget <= 0 || s.behind+len(runs) >= s.hub.config.ReplayEvents {
+			if budget <= 0 {
 				full = true
 				return false
 			}
@@ -93,6 +93,9 @@ func (s *Stream) Load(ctx context.Context) error {
 		case errors.Is(err, orgcast.ErrBelowFloor):
 			s.reset(orgcast.ResetTooOld, watermark)
 			return nil
+		case err != nil && s.hub.log.Floor().Epoch != watermark.Epoch:
+			s.stranded = true
+			return nil
 		case err != nil:
 			return err
 		case full:
@@ -100,13 +103,7 @@ func (s *Stream) Load(ctx context.Context) error {
 		}
 	}
 	if len(s.parts) > 1 {
-		slices.SortStableFunc(runs, func(a, b run) int { return a.last.Compare(b.last) })
-		// A truncated table's event is every organization's: once is enough.
-		runs = slices.CompactFunc(runs, func(a, b run) bool { return a.last == b.last })
-	}
-	if reached == s.cursor {
-		s.reset(orgcast.ResetTooMany, watermark)
-		return nil
+		runs = merge(runs)
 	}
 	s.page, s.pageTo = append([]run{}, runs...), reached
 	return nil

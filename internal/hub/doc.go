@@ -17,6 +17,9 @@
 // than both. So a transaction is seen whole or not at all, and nothing that was
 // committed after a removal is sent to who was removed.
 //
-// A stream is registered first and checked second: a removal that comes in
-// between finds it.
+// A stream is registered first, checked second, and judged once more when it
+// starts: a removal before that is seen by it, one after it finds the stream.
+//
+// Bytes are bounded for each tail and for all of them together. What is dropped
+// is in the log already, so that no stream misses it.
 package hub

@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +29,8 @@ type Config struct {
 	TailBytes int
 	// TotalBytes bounds all tails together; 64 MiB.
 	TotalBytes int
-	// ReplayEvents bounds what one stream may be behind, in events; 10,000.
+	// ReplayEvents bounds what one stream may be behind, in events, give or take a
+	// step; 10,000.
 	ReplayEvents int
 	// Heartbeat is the longest silence; 15 s.
 	Heartbeat time.Duration
@@ -75,12 +77,14 @@ type Hub struct {
 
 	watermark atomic.Pointer[mark]
 	feed      atomic.Pointer[feedState]
-	tailBytes atomic.Int64
+	waking    []*Stream // reused by Dispatch
 
-	mu       sync.Mutex
-	tails    map[orgcast.OrganizationID]*tail
-	streams  map[*Stream]struct{}
-	shutdown bool
+	mu        sync.Mutex
+	tails     map[orgcast.OrganizationID]*tail
+	tailBytes int    // of all tails
+	round     uint64 // counts the dispatches
+	streams   map[*Stream]struct{}
+	shutdown  bool
 }
 
 // New returns a hub that is not at any position yet: see [Hub.Reset].
@@ -108,32 +112,37 @@ func (h *Hub) Reset(epoch orgcast.Epoch, end orgcast.LSN) {
 	}
 	h.recheck(m.cursor())
 	h.watermark.Store(&m)
-	wake := h.all()
+	wake := h.all(nil)
 	h.mu.Unlock()
 	wakeAll(wake)
 }
 
 // Dispatch hands out one committed transaction. changes are what it did to
 // memberships; they are in [Members] already. lapped says that events does not
-// hold all: the streams read the transaction from the log.
+// hold all: the streams read the transaction from the log. Dispatch, Advance and
+// Reset are the feed's: they are called by one goroutine.
 func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, lapped bool) {
 	h.mu.Lock()
 	m := mark{h.watermark.Load().epoch, end}
-	var wake []*Stream
+	wake := h.waking[:0]
 	if lapped {
 		for _, t := range h.tails {
 			t.lap(m.cursor())
 		}
-		wake = h.all()
+		wake = h.all(wake)
 	} else {
-		wake = h.append(events)
+		wake = h.append(wake, events)
 	}
-	for i := range changes {
+	// Backwards, since the first mark stays: who left, came and left again is to
+	// see the last of it.
+	for i := len(changes) - 1; i >= 0; i-- {
 		wake = h.change(wake, &changes[i])
 	}
 	h.watermark.Store(&m)
 	h.mu.Unlock()
 	wakeAll(wake)
+	clear(wake)
+	h.waking = wake[:0]
 }
 
 // Advance raises the watermark where there was nothing to hand out.
@@ -144,49 +153,63 @@ func (h *Hub) Advance(end orgcast.LSN) {
 }
 
 // append puts events on the tails and gathers whom to wake. h.mu is held.
-func (h *Hub) append(events []orgcast.Event) (wake []*Stream) {
-	var last *tail
-	touch := func(t *tail) {
-		if t != last {
+func (h *Hub) append(wake []*Stream, events []orgcast.Event) []*Stream {
+	h.round++
+	put := func(t *tail, e *orgcast.Event) {
+		t.append(e)
+		if t.round != h.round {
+			t.round = h.round
 			for s := range t.streams {
 				wake = append(wake, s)
 			}
-			last = t
 		}
 	}
 	for i := range events {
 		e := &events[i]
 		if e.Organization == orgcast.Everyone {
 			for _, t := range h.tails {
-				t.append(e)
-				touch(t)
+				put(t, e)
+				h.trim()
 			}
 			continue
 		}
 		if t := h.tails[e.Organization]; t != nil {
-			t.append(e)
-			touch(t)
+			put(t, e)
+			h.trim()
 		}
 	}
 	return wake
+}
+
+// trim holds all tails together within their bound: each gives up its oldest
+// chunk in turn, beginning anywhere, so that no quiet one keeps what a busy one
+// needs.
+func (h *Hub) trim() {
+	for h.tailBytes > h.config.TotalBytes {
+		for _, t := range h.tails {
+			if t.shrink(); h.tailBytes <= h.config.TotalBytes {
+				return
+			}
+		}
+	}
 }
 
 // change marks the streams that a changed membership ends. h.mu is held.
 func (h *Hub) change(wake []*Stream, c *orgcast.MemberChange) []*Stream {
 	if c.Everybody {
 		h.recheck(c.Cursor)
-		return append(wake, h.all()...)
+		return h.all(wake)
 	}
-	if c.Before == nil {
-		return wake
-	}
-	t := h.tails[c.Before.Organization]
-	if t == nil {
-		return wake
-	}
-	for s := range t.streams {
-		if s.spec.User == c.Before.User && h.judge(s, c.Before.Organization, c.Cursor) {
-			wake = append(wake, s)
+	// A second row for one membership may bring another role, so that who comes
+	// is judged as who leaves.
+	for _, m := range []*orgcast.Member{c.Before, c.After} {
+		if m == nil || h.tails[m.Organization] == nil {
+			continue
+		}
+		for s := range h.tails[m.Organization].streams {
+			if s.spec.User == m.User && h.judge(s, m.Organization, c.Cursor) {
+				wake = append(wake, s)
+			}
 		}
 	}
 	return wake
@@ -203,8 +226,12 @@ func (h *Hub) recheck(at orgcast.Cursor) {
 
 // judge ends a stream after at if its user no longer belongs to the
 // organization. One whose role has changed ends too, and comes back: what it may
-// see is decided by the role of when it opened.
+// see is decided by the role of when it opened. One that is not started is judged
+// by [Stream.Start].
 func (h *Hub) judge(s *Stream, organization orgcast.OrganizationID, at orgcast.Cursor) (ends bool) {
+	if !s.started {
+		return false
+	}
 	m, ok := h.members.Membership(s.spec.User, organization)
 	switch {
 	case !ok:
@@ -226,7 +253,7 @@ func (h *Hub) SetFeed(state orgcast.FeedState, since time.Time) {
 		return
 	}
 	h.feed.Store(&feedState{state, since})
-	wake := h.all()
+	wake := h.all(nil)
 	h.mu.Unlock()
 	wakeAll(wake)
 }
@@ -235,7 +262,7 @@ func (h *Hub) SetFeed(state orgcast.FeedState, since time.Time) {
 func (h *Hub) Shutdown() {
 	h.mu.Lock()
 	h.shutdown = true
-	wake := h.all()
+	wake := h.all(nil)
 	for _, s := range wake {
 		s.close(orgcast.ClosingShutdown)
 	}
@@ -253,8 +280,9 @@ func (h *Hub) Streams() int {
 	return len(h.streams)
 }
 
-func (h *Hub) all() []*Stream {
-	list := make([]*Stream, 0, len(h.streams))
+// all appends every stream to list. h.mu is held.
+func (h *Hub) all(list []*Stream) []*Stream {
+	list = slices.Grow(list, len(h.streams))
 	for s := range h.streams {
 		list = append(list, s)
 	}

@@ -26,7 +26,9 @@ func (s *Stream) Step(now time.Time) (st Step) {
 	// What is said of the feed must be true of what was handed out, so the feed
 	// first; then the watermark, then the end: see the order law.
 	feed := s.hub.feed.Load()
-	upTo := s.hub.watermark.Load().cursor()
+	confirmed := s.confirmed.Load()
+	watermark := s.hub.watermark.Load()
+	upTo := watermark.cursor()
 	end := s.end.Load()
 	if s.phase == phaseNew {
 		s.greet(now, upTo)
@@ -34,10 +36,14 @@ func (s *Stream) Step(now time.Time) (st Step) {
 	if s.cursor.Epoch != upTo.Epoch {
 		s.reset(orgcast.ResetEpoch, upTo)
 	}
+	if confirmed != nil && confirmed.epoch != watermark.epoch {
+		// What had been passed in the other epoch lies before this one's beginning.
+		s.confirmed.CompareAndSwap(confirmed, watermark)
+	}
 	if end != nil && end.at.Epoch == upTo.Epoch && end.at.Compare(upTo) < 0 {
 		upTo = end.at
 	}
-	if s.over(end, upTo, now) == nil && s.cursor.Compare(upTo) < 0 {
+	if s.over(end, upTo, now) == nil && s.cursor.Compare(upTo) < 0 && !s.stranded {
 		s.flush(&st)
 		s.advance(&st, upTo)
 	}
@@ -47,10 +53,11 @@ func (s *Stream) Step(now time.Time) (st Step) {
 		st.Done = true
 		return st
 	}
-	if !st.Load && !st.More {
+	pending := st.Load || st.More || s.stranded
+	if !pending {
 		s.live(feed)
 	}
-	s.status(feed, st.Load || st.More)
+	s.status(feed, pending)
 	if len(st.Frames) > 0 || len(s.control) > 0 {
 		s.beat = now.Add(s.hub.config.Heartbeat)
 	} else if !now.Before(s.beat) {
@@ -83,7 +90,7 @@ func (s *Stream) flush(st *Step) {
 func (s *Stream) greet(now time.Time, watermark orgcast.Cursor) {
 	s.phase = phaseBehind
 	s.told = orgcast.FeedLive
-	begin := s.notBehindFloor(watermark)
+	begin := watermark
 	hello := sse.Hello{
 		RetryMS: 1000 + rand.IntN(3001), Time: now, Channel: s.spec.Filter.ChannelLabel(),
 		User: s.spec.User, ConnectionID: s.id, Scope: s.spec.Scope,
@@ -100,7 +107,7 @@ func (s *Stream) greet(now time.Time, watermark orgcast.Cursor) {
 		hello.Fresh = true
 	case resume.Epoch != watermark.Epoch:
 		reason = orgcast.ResetEpoch
-	case resume.Compare(s.hub.log.Floor()) < 0 || resume.Compare(s.membershipFloor(watermark.Epoch)) < 0:
+	case below(resume, s.hub.log.Floor()) || below(resume, s.floor):
 		reason = orgcast.ResetTooOld
 	default:
 		begin = resume
@@ -112,22 +119,14 @@ func (s *Stream) greet(now time.Time, watermark orgcast.Cursor) {
 	}
 }
 
-// membershipFloor is the place before the commit that made the user a member.
-func (s *Stream) membershipFloor(epoch orgcast.Epoch) orgcast.Cursor {
-	return orgcast.Position(epoch, s.floor)
-}
-
-func (s *Stream) notBehindFloor(c orgcast.Cursor) orgcast.Cursor {
-	if floor := s.membershipFloor(c.Epoch); c.Compare(floor) < 0 {
-		return floor
-	}
-	return c
-}
+// below tells whether a cursor lies below a floor. A floor of another epoch, in
+// the moment before [Hub.Reset], says nothing of it.
+func below(c, floor orgcast.Cursor) bool { return c.Epoch == floor.Epoch && c.Compare(floor) < 0 }
 
 // reset tells the client to refetch, and goes on from the watermark.
 func (s *Stream) reset(reason orgcast.ResetReason, watermark orgcast.Cursor) {
-	s.cursor = s.notBehindFloor(watermark)
-	s.page, s.behind = nil, 0
+	s.cursor = watermark
+	s.page, s.behind, s.stranded = nil, 0, false
 	s.control = sse.AppendReset(s.control, reason, s.cursor)
 	if hook := s.hub.config.Hooks.Reset; hook != nil {
 		hook(reason)

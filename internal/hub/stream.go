@@ -41,7 +41,7 @@ type Stream struct {
 	parts []part
 	// floor is where the user's present memberships begin: no replay reaches
 	// behind it.
-	floor orgcast.LSN
+	floor orgcast.Cursor
 
 	phase   phase
 	cursor  orgcast.Cursor
@@ -53,6 +53,9 @@ type Stream struct {
 	page    []run     // read from the log, not handed out yet
 	pageTo  orgcast.Cursor
 	control []byte // what is made for this client alone
+	// stranded says that the log has begun another epoch, so that what the
+	// stream has not got yet is gone: Hub.Reset, which comes, ends that.
+	stranded bool
 
 	started bool
 	once    sync.Once
@@ -84,8 +87,8 @@ type end struct {
 	reason       orgcast.ClosingReason
 }
 
-// Register puts a stream on the tails of its organizations, so that every
-// removal from now on finds it. It is to be closed.
+// Register puts a stream on the tails of its organizations: what comes from now
+// on is kept for it. It is to be closed.
 func (h *Hub) Register(spec Spec) *Stream {
 	var random [16]byte
 	rand.Read(random[:])
@@ -109,21 +112,25 @@ func (h *Hub) Register(spec Spec) *Stream {
 }
 
 // Start fixes what the stream may see: members are the memberships that were
-// found, in the order of its organizations. wake is called, from any goroutine
-// and often, when there may be something to do.
+// found, in the order of its organizations. What has changed since they were
+// found ends the stream at once. wake is called, from any goroutine and often,
+// when there may be something to do.
 func (s *Stream) Start(members []orgcast.Membership, now time.Time, wake func()) {
 	s.hub.mu.Lock()
+	var since orgcast.LSN
 	for i, m := range members {
 		p := &s.parts[i]
 		p.role, p.name = m.Role, s.hub.members.Name(m.Organization)
-		s.floor = max(s.floor, m.Since)
+		since = max(since, m.Since)
+		switch present, ok := s.hub.members.Membership(s.spec.User, m.Organization); {
+		case !ok:
+			s.endAfter(orgcast.Cursor{}, m.Organization, orgcast.ClosingMembershipRevoked)
+		case present != m:
+			s.endAfter(orgcast.Cursor{}, m.Organization, orgcast.ClosingLease)
+		}
 	}
+	s.floor = orgcast.Position(s.hub.watermark.Load().epoch, since)
 	s.started = true
-	// What happened between the check and this line found the stream without
-	// its roles; so it is judged once more.
-	for _, p := range s.parts {
-		s.hub.judge(s, p.organization, s.hub.watermark.Load().cursor())
-	}
 	s.hub.mu.Unlock()
 	s.wake.Store(&wake)
 	s.lease = now.Add(jitter(s.hub.config.Lease, 0.2))
@@ -170,10 +177,11 @@ func (s *Stream) Confirmed() {
 	s.Wake()
 }
 
-// endAfter stops the stream after at, unless it is to stop already. Hub.mu is
-// held, so that two never race.
+// endAfter stops the stream after at, unless it is to stop already: at the
+// earliest place of all its organizations, and of one, at the first that is
+// named. Hub.mu is held, so that two never race.
 func (s *Stream) endAfter(at orgcast.Cursor, organization orgcast.OrganizationID, reason orgcast.ClosingReason) {
-	if s.end.Load() == nil {
+	if e := s.end.Load(); e == nil || e.organization != organization && at.Epoch == e.at.Epoch && at.Compare(e.at) < 0 {
 		s.end.Store(&end{at, organization, reason})
 	}
 }
@@ -188,9 +196,6 @@ func (s *Stream) close(reason orgcast.ClosingReason) {
 // roleChanged tells whether the stream was started with another role. Hub.mu is
 // held.
 func (s *Stream) roleChanged(m orgcast.Membership) bool {
-	if !s.started {
-		return false
-	}
 	for _, p := range s.parts {
 		if p.organization == m.Organization {
 			return p.role != m.Role

@@ -13,12 +13,14 @@ type tail struct {
 	hub     *Hub
 	streams map[*Stream]struct{} // guarded by Hub.mu
 
+	round uint64 // of the dispatch that last woke its streams; guarded by Hub.mu
+
 	mu sync.RWMutex
 	// floor is where the tail begins: it holds all that lies after it, up to the
 	// watermark.
 	floor  orgcast.Cursor
 	chunks []*chunk
-	bytes  int
+	bytes  int // what chunks take; guarded by Hub.mu
 }
 
 // chunk is a piece of a tail. Its bytes never move and never change once
@@ -42,7 +44,11 @@ type entry struct {
 const (
 	minChunk = 2 << 10
 	maxChunk = 64 << 10
+	// entryBytes is what an entry takes beside its frame.
+	entryBytes = 80
 )
+
+func (c *chunk) size() int { return cap(c.frames) + len(c.entries)*entryBytes }
 
 // append adds an event. The frame is copied.
 func (t *tail) append(e *orgcast.Event) {
@@ -54,6 +60,7 @@ func (t *tail) append(e *orgcast.Event) {
 	audience.Roles = slices.Clone(audience.Roles)
 	c.entries = append(c.entries, entry{e.Cursor, len(c.frames), e.Kind, e.Type, audience})
 	c.open = c.open && audience.All()
+	t.grow(entryBytes)
 }
 
 // room finds or makes a chunk with n free bytes, and drops the oldest chunks
@@ -70,7 +77,7 @@ func (t *tail) room(n int) *chunk {
 	size = max(size, n)
 	c := &chunk{frames: make([]byte, 0, size), open: true}
 	t.grow(size)
-	for len(t.chunks) > 0 && (t.bytes > t.hub.config.TailBytes || t.hub.tailBytes.Load() > int64(t.hub.config.TotalBytes)) {
+	for len(t.chunks) > 0 && t.bytes > t.hub.config.TailBytes {
 		t.drop()
 	}
 	t.chunks = append(t.chunks, c)
@@ -81,14 +88,23 @@ func (t *tail) room(n int) *chunk {
 func (t *tail) drop() {
 	c := t.chunks[0]
 	t.floor = c.entries[len(c.entries)-1].cursor
-	t.grow(-cap(c.frames))
+	t.grow(-c.size())
 	t.chunks[0] = nil
 	t.chunks = t.chunks[1:]
 }
 
+// shrink drops the oldest chunk, if there is one.
+func (t *tail) shrink() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.chunks) > 0 {
+		t.drop()
+	}
+}
+
 func (t *tail) grow(n int) {
 	t.bytes += n
-	t.hub.tailBytes.Add(int64(n))
+	t.hub.tailBytes += n
 }
 
 // lap forgets everything: what lies before at is in the log.
@@ -104,6 +120,13 @@ type run struct {
 	last   orgcast.Cursor
 	frames []byte
 	events int
+}
+
+// merge puts the runs of several organizations, of one event each, into one
+// order. What is for everyone came from each of them: once is enough.
+func merge(runs []run) []run {
+	slices.SortStableFunc(runs, func(a, b run) int { return a.last.Compare(b.last) })
+	return slices.CompactFunc(runs, func(a, b run) bool { return a.last == b.last })
 }
 
 // collect appends to runs what a view may see with after < cursor <= upTo, until

@@ -1,0 +1,253 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/hub"
+)
+
+var errNo = errors.New("no")
+
+func TestHeadersAndHelloGoOutInOneWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := connect(t, hub.Config{}, passed, hub.Spec{}, log{})
+		f.expect("connection", "ready")
+		synctest.Wait()
+		f.server.mu.Lock()
+		defer f.server.mu.Unlock()
+		first := f.server.writes[0]
+		if !bytes.HasPrefix(first, []byte("HTTP/1.1 200 OK\r\n")) || !bytes.Contains(first, []byte(`"type":"connection"`)) {
+			t.Errorf("first write: %q", first)
+		}
+		if bytes.Contains(first, []byte("chunked")) {
+			t.Error("the answer is chunked")
+		}
+		body := bytes.SplitN(bytes.Join(f.server.writes, nil), []byte("\r\n\r\n"), 2)[1]
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.wrote != len(body) {
+			t.Errorf("%d bytes counted, %d written", f.wrote, len(body))
+		}
+	})
+}
+
+func TestASilentStreamBeatsEvery15Seconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := connect(t, hub.Config{}, passed, hub.Spec{}, log{})
+		f.expect("connection", "ready")
+		for range 3 {
+			before := time.Now()
+			f.expect("")
+			if d := time.Since(before); d != 15*time.Second {
+				t.Fatalf("silent for %v", d)
+			}
+		}
+		<-time.After(10 * time.Second)
+		f.dispatch(10)
+		f.expect("data.sync")
+		before := time.Now()
+		f.expect("")
+		if d := time.Since(before); d != 15*time.Second {
+			t.Fatalf("silent for %v after an event", d)
+		}
+	})
+}
+
+func TestWhatIsPendingGoesOutInOneWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := connect(t, hub.Config{}, passed, hub.Spec{}, log{})
+		f.expect("connection", "ready")
+		synctest.Wait()
+		f.server.mu.Lock()
+		before := len(f.server.writes)
+		f.server.mu.Unlock()
+		for range 5 {
+			f.dispatch(100) // the first wakes the driver; none of them blocks
+		}
+		f.expect("data.sync", "data.sync", "data.sync", "data.sync", "data.sync")
+		synctest.Wait()
+		f.server.mu.Lock()
+		defer f.server.mu.Unlock()
+		if n := len(f.server.writes) - before; n > 2 {
+			t.Errorf("5 events in %d writes", n)
+		}
+	})
+}
+
+func TestALeaseAndASessionEndWithAWord(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lease, session time.Duration
+		word           string
+		from, to       time.Duration
+	}{
+		"lease":   {time.Minute, time.Hour, "closinglease", 48 * time.Second, 72 * time.Second},
+		"session": {time.Hour, 20 * time.Second, "closingsession_expired", 20 * time.Second, 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				f := connect(t, hub.Config{Lease: tt.lease}, passed, hub.Spec{ExpiresAt: begin.Add(tt.session)}, log{})
+				f.expect("connection", "ready")
+				word := ""
+				for word == "" {
+					var err error
+					if word, err = f.next(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if d := time.Since(begin); word != tt.word || d < tt.from || d > tt.to {
+					t.Fatalf("%s after %v", word, d)
+				}
+				if _, err := f.next(); err != io.EOF {
+					t.Fatalf("after the last word: %v", err)
+				}
+				f.ends()
+			})
+		})
+	}
+}
+
+func TestShutdownEndsWithAWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := connect(t, hub.Config{}, passed, hub.Spec{}, log{})
+		f.expect("connection", "ready")
+		f.hub.Shutdown()
+		f.expect("closingshutdown")
+		f.ends()
+	})
+}
+
+func TestAPeerThatTakesNothingIsLostAsStalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := connect(t, hub.Config{}, passed, hub.Spec{}, log{})
+		f.expect("connection", "ready")
+		synctest.Wait()
+		begin := time.Now()
+		for range 10 {
+			f.dispatch(10_000) // the feed does not wait for anybody
+		}
+		f.ends(LostStalled)
+		if d := time.Since(begin); d != 30*time.Second {
+			t.Errorf("given up after %v", d)
+		}
+	})
+}
+
+func TestAPeerThatLeavesIsLostAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		never := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		f := connect(t, hub.Config{}, never, hub.Spec{}, log{})
+		f.expect("connection")
+		begin := time.Now()
+		f.conn.Close()
+		f.ends(LostPeer)
+		if d := time.Since(begin); d != 0 || f.hub.Streams() != 0 {
+			t.Errorf("noticed after %v, %d streams are left", d, f.hub.Streams())
+		}
+	})
+}
+
+func TestTheHandlerOutlivesItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cancelled, release := make(chan struct{}), make(chan struct{})
+		f := connect(t, hub.Config{}, func(ctx context.Context) error {
+			<-ctx.Done()
+			close(cancelled)
+			<-release
+			return ctx.Err()
+		}, hub.Spec{}, log{})
+		f.expect("connection")
+		f.conn.Close()
+		<-cancelled
+		synctest.Wait()
+		select {
+		case <-f.over:
+			t.Error("the handler returned before its goroutine")
+		default:
+		}
+		close(release)
+		f.ends(LostPeer)
+	})
+}
+
+func TestABarrierThatFailsIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		begin := time.Now()
+		f := connect(t, hub.Config{}, func(ctx context.Context) error {
+			switch asked++; asked {
+			case 1, 2:
+				return errNo
+			case 3: // what it waits for never comes
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}, hub.Spec{}, log{})
+		f.expect("connection")
+		word := ""
+		for word == "" { // heartbeats without a position are comments alone
+			var err error
+			if word, err = f.next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := time.Since(begin); word != "ready" || d != 33*time.Second {
+			t.Errorf("%s after %v", word, d)
+		}
+	})
+}
+
+func TestReadyWaitsForTheBarrier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := make(chan struct{})
+		f := connect(t, hub.Config{}, func(context.Context) error { <-open; return nil }, hub.Spec{}, log{})
+		f.expect("connection")
+		f.dispatch(10)
+		f.expect("data.sync")
+		f.dispatch(10)
+		close(open)
+		f.expect("data.sync", "ready")
+	})
+}
+
+func TestAFeedThatGoesStaleIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := connect(t, hub.Config{}, passed, hub.Spec{}, log{})
+		f.expect("connection", "ready")
+		f.hub.SetFeed(orgcast.FeedStale, time.Now())
+		f.expect("statusstale")
+		f.hub.SetFeed(orgcast.FeedLive, time.Now())
+		f.expect("statuslive")
+	})
+}
+
+func TestALogThatCannotBeReadEndsTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := log{read: func(context.Context) error { return errNo }}
+		f := connect(t, hub.Config{}, passed, hub.Spec{}, l)
+		f.expect("connection", "ready")
+		f.hub.Dispatch(200, nil, nil, true)
+		f.ends(LostLog)
+	})
+}
+
+func TestAPeerThatLeavesDuringAReplayIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reading := make(chan struct{})
+		l := log{read: func(ctx context.Context) error { close(reading); <-ctx.Done(); return ctx.Err() }}
+		f := connect(t, hub.Config{}, passed, hub.Spec{}, l)
+		f.expect("connection", "ready")
+		f.hub.Dispatch(200, nil, nil, true)
+		<-reading
+		f.conn.Close()
+		f.ends(LostPeer)
+	})
+}

@@ -1,0 +1,249 @@
+package feed
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/eventlog"
+	"github.com/oikion/orgcast/internal/eventlog/eventlogtest"
+	"github.com/oikion/orgcast/internal/pgoutput/pgoutputtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestATransactionGoesToLogDirectoryHubAndBarrierInThisOrder(t *testing.T) {
+	f, w := begin(t)
+	mustSend(t, f, transaction(2000, pgoutputtest.Relation(clients), newClient("c1"), newClient("c2")))
+	expect(t, "order", w.heard, []string{"log", "directory", "hub", "passed"})
+	expect(t, "position", []orgcast.LSN{f.Position(), w.Position()}, []orgcast.LSN{2010, 2010})
+	expect(t, "stored", stored(t, w), cursors(2000, 0, 1))
+	if w.lapped || len(w.events) != 2 || !bytes.Contains(w.events[1].Frame, []byte("c2")) {
+		t.Fatalf("dispatched: %v", w.events)
+	}
+}
+
+func TestNothingOfAnOpenTransactionIsSeen(t *testing.T) {
+	f, w := begin(t)
+	frames := transaction(2000, pgoutputtest.Relation(clients), newClient("c1"))
+	mustSend(t, f, frames[:3])
+	if err := f.Keepalive(5000, true); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "heard", w.heard, []string{})
+	expect(t, "position", f.Position(), eventlogtest.Start)
+	mustSend(t, f, frames[3:])
+	expect(t, "position", f.Position(), orgcast.LSN(2010))
+}
+
+func TestAChildBeforeItsParentInOneTransactionIsTheParents(t *testing.T) {
+	f, w := begin(t)
+	mustSend(t, f, transaction(2000,
+		pgoutputtest.Relation(notes), pgoutputtest.Insert(notes, pgoutputtest.Row{"n1", "c1", "hello"}),
+		pgoutputtest.Relation(clients), newClient("c1")))
+	expect(t, "stored", stored(t, w), cursors(2000, 0, 1))
+}
+
+func TestWhatComesAgainIsSkippedButItsTablesAreLearnt(t *testing.T) {
+	f, w := begin(t)
+	first := transaction(2000, pgoutputtest.Relation(clients), newClient("c1"))
+	mustSend(t, f, first)
+	connect(t, f)
+	mustSend(t, f, first)
+	expect(t, "skipped", w.skipped, 1)
+	// PostgreSQL describes a table once on a connection.
+	mustSend(t, f, transaction(2020, newClient("c2")))
+	expect(t, "stored", stored(t, w), slices.Concat(cursors(2000, 0), cursors(2020, 0)))
+	expect(t, "dispatched", len(w.events), 2)
+	if f.Dirty() {
+		t.Error("dirty")
+	}
+}
+
+var errBroken = errors.New("broken")
+
+func TestATransactionLeftHalfDoneIsDirtyAndComesAgainWhole(t *testing.T) {
+	for name, fail := range map[string]func(*witness) [][]byte{
+		"a frame that cannot be read": func(*witness) [][]byte { return [][]byte{[]byte("I")} },
+		"a log that cannot be written": func(w *witness) [][]byte {
+			w.fails = errBroken
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, w := begin(t)
+			good := [][]byte{pgoutputtest.Relation(clients), newClient("c1")}
+			if err := send(f, transaction(2000, slices.Concat(good, fail(w))...)); err == nil {
+				t.Fatal("no error")
+			}
+			if !f.Dirty() {
+				t.Error("not dirty")
+			}
+			expect(t, "heard", w.heard, []string{})
+			expect(t, "position", f.Position(), eventlogtest.Start)
+			connect(t, f)
+			if f.Dirty() {
+				t.Error("still dirty")
+			}
+			mustSend(t, f, transaction(2000, good...))
+			expect(t, "stored", stored(t, w), cursors(2000, 0))
+		})
+	}
+}
+
+// giant is a transaction above what is held in memory.
+func giant(at orgcast.LSN, rows int) (frames [][]byte, ordinals []uint64) {
+	frames = [][]byte{pgoutputtest.Relation(clients)}
+	text := string(bytes.Repeat([]byte{'x'}, 1000))
+	for n := range rows {
+		frames = append(frames, pgoutputtest.Insert(clients, pgoutputtest.Row{fmt.Sprint("c", n), "org_a", text}))
+		ordinals = append(ordinals, uint64(n))
+	}
+	return transaction(at, frames...), ordinals
+}
+
+func TestAGiantTransactionGoesThroughAFileAndInPartsAndComesOutWhole(t *testing.T) {
+	f, w := begin(t)
+	frames, ordinals := giant(2000, 6000)
+	last := len(frames) - 1
+	mustSend(t, f, frames[:last])
+	if f.spool.file == nil || len(f.spool.memory) > spoolMemory {
+		t.Fatalf("%d bytes in memory, file %v", len(f.spool.memory), f.spool.file)
+	}
+	expect(t, "heard before the commit", w.heard, []string{})
+	mustSend(t, f, frames[last:])
+	expect(t, "stored", stored(t, w), cursors(2000, ordinals...))
+	if parts := w.appends - 1; parts < 5 || w.largest > 2*partSize || !w.lapped || w.spilled != 1 {
+		t.Errorf("%d parts of up to %d bytes, lapped %v, spilled %d", parts, w.largest, w.lapped, w.spilled)
+	}
+	expect(t, "end", w.heard[len(w.heard)-4:], []string{"log", "directory", "hub", "passed"})
+	if left, err := os.ReadDir(f.spool.dir); err != nil || len(left) != 0 || f.spool.file != nil || f.spool.memory != nil {
+		t.Errorf("left: %v %v, %d bytes", left, err, cap(f.spool.memory))
+	}
+	mustSend(t, f, transaction(3000, newClient("c1")))
+	if w.lapped {
+		t.Error("the next one is lapped too")
+	}
+}
+
+func TestPartsOfAGiantThatBrokeAreSeenByNobody(t *testing.T) {
+	f, w := begin(t)
+	frames, ordinals := giant(2000, 6000)
+	broken := slices.Insert(slices.Clone(frames), len(frames)-1, []byte("I"))
+	if err := send(f, broken); err == nil || !f.Dirty() {
+		t.Fatalf("got %v, dirty %v", err, f.Dirty())
+	}
+	expect(t, "the hub was told", w.positions, []orgcast.LSN{})
+	connect(t, f)
+	expect(t, "stored", stored(t, w), []string{})
+	mustSend(t, f, frames)
+	expect(t, "stored", stored(t, w), cursors(2000, ordinals...))
+}
+
+func TestAnIdlePositionIsStoredAtMostEvery5Seconds(t *testing.T) {
+	f, w := begin(t)
+	now := time.Unix(0, 0)
+	f.now = func() time.Time { return now }
+	connect(t, f)
+	keepalive := func(end orgcast.LSN, reply bool, log orgcast.LSN) {
+		t.Helper()
+		if err := f.Keepalive(end, reply); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "the log's position", w.Position(), log)
+	}
+	keepalive(2000, false, eventlogtest.Start)
+	now = now.Add(4999 * time.Millisecond)
+	keepalive(2001, false, eventlogtest.Start)
+	now = now.Add(time.Millisecond)
+	keepalive(2002, false, 2002)
+	keepalive(2003, false, 2002)
+	now = now.Add(5 * time.Second)
+	keepalive(2003, false, 2003) // what is reached is stored even if nothing moves any more
+	keepalive(2004, false, 2003)
+	// A server that shuts down asks at a position that it has told already, and
+	// waits until it is confirmed.
+	keepalive(2004, true, 2004)
+	expect(t, "the hub was told", w.positions, []orgcast.LSN{2000, 2001, 2002, 2003, 2004})
+}
+
+func TestTheBarrierOfANewConnectionHearsAlsoWhatWasPassedBefore(t *testing.T) {
+	f, w := begin(t)
+	if err := f.Keepalive(2000, false); err != nil {
+		t.Fatal(err)
+	}
+	connect(t, f)
+	w.heard = nil
+	for _, end := range []orgcast.LSN{1500, 2000} {
+		if err := f.Keepalive(end, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, "heard", w.heard, []string{"passed", "passed"})
+	expect(t, "position", f.Position(), orgcast.LSN(2000))
+}
+
+// Whatever comes, and however often the connection is made anew and the server
+// begins over, the hub's position never goes back, and every transaction is
+// dispatched once.
+func TestThePositionNeverGoesBackAndNothingIsDispatchedTwice(t *testing.T) {
+	log, dir := eventlogtest.New(t, eventlog.Hooks{}), t.TempDir()
+	rapid.Check(t, func(rt *rapid.T) {
+		eventlogtest.Begin(t, log)
+		f, w := over(t, log, dir)
+		var sent [][][]byte
+		var want []string
+		next := orgcast.LSN(2000)
+		described := false
+		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
+			switch rapid.IntRange(0, 4).Draw(rt, "step") {
+			case 0:
+				next += orgcast.LSN(rapid.IntRange(0, 50).Draw(rt, "idle"))
+				if err := f.Keepalive(next, rapid.Bool().Draw(rt, "reply")); err != nil {
+					rt.Fatal(err)
+				}
+			case 1:
+				connect(t, f)
+				described = false
+				for _, again := range sent[rapid.IntRange(0, len(sent)).Draw(rt, "from"):] {
+					mustSend(t, f, again)
+					described = true
+				}
+			case 2:
+				// The connection breaks in the middle.
+				mustSend(t, f, transaction(next, pgoutputtest.Relation(clients), newClient("c"))[:rapid.IntRange(1, 3).Draw(rt, "frames")])
+				connect(t, f)
+				described = false
+			default:
+				frames := [][]byte{pgoutputtest.Relation(clients), newClient("c")}
+				if described && rapid.Bool().Draw(rt, "known") {
+					frames = frames[1:]
+				}
+				described = true
+				whole := transaction(next, pgoutputtest.Relation(clients), newClient("c"))
+				mustSend(t, f, transaction(next, frames...))
+				sent = append(sent, whole)
+				want = append(want, eventlogtest.At(next, 0).String())
+				next += 10
+			}
+		}
+		if !slices.IsSorted(w.positions) {
+			rt.Fatalf("positions went back: %v", w.positions)
+		}
+		var got []string
+		for _, e := range w.events {
+			got = append(got, e.Cursor.String())
+		}
+		if !slices.Equal(got, want) || !slices.Equal(stored(t, w), want) {
+			rt.Fatalf("dispatched %v, stored %v, want %v", got, stored(t, w), want)
+		}
+	})
+}

@@ -1,0 +1,300 @@
+package hub
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/sse"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var noon = time.UnixMilli(1763881200000)
+
+// newHub is a hub of epoch 1 at 100, with the user "u" in the organization "a".
+func newHub(config Config) (*Hub, *memoryLog, *memoryMembers) {
+	log := &memoryLog{epoch: 1, floor: orgcast.Position(1, 100)}
+	members := &memoryMembers{rows: map[place]orgcast.Membership{}}
+	members.set(place{"u", "a"}, "AGENT", 0)
+	h := New(log, members, config)
+	h.Reset(1, 100)
+	h.SetFeed(orgcast.FeedLive, noon)
+	return h, log, members
+}
+
+func open(h *Hub, spec Spec) *Stream {
+	if spec.ExpiresAt.IsZero() {
+		spec.ExpiresAt = noon.Add(24 * time.Hour)
+	}
+	spec.User = "u"
+	spec.Organizations = []orgcast.OrganizationID{"a"}
+	s := h.Register(spec)
+	m, _ := h.members.Membership("u", "a")
+	s.Start([]orgcast.Membership{m}, noon, func() {})
+	return s
+}
+
+func at(lsn orgcast.LSN, index uint64) orgcast.Cursor {
+	return orgcast.Cursor{Epoch: 1, LSN: lsn, Index: index}
+}
+
+// commit commits one event for "a" at lsn.
+func commit(h *Hub, log *memoryLog, lsn orgcast.LSN, size int) {
+	e := makeEvent(at(lsn, 0), "a", orgcast.KindEvent, orgcast.DataSync, orgcast.Audience{}, size)
+	log.append(e)
+	h.Dispatch(lsn+2, []orgcast.Event{e}, nil, false)
+}
+
+// said is what a step says, as "type" or "type reason", or "heartbeat".
+func said(t *testing.T, s *Stream, now time.Time) (words []string, st Step) {
+	t.Helper()
+	st = s.Step(now)
+	for _, m := range parse(t, st.Frames) {
+		switch {
+		case m.Type == "":
+			words = append(words, "heartbeat "+m.id)
+		default:
+			words = append(words, strings.TrimSpace(m.Type+" "+m.Reason+string(m.State)))
+		}
+	}
+	return words, st
+}
+
+func expect(t *testing.T, s *Stream, now time.Time, want ...string) Step {
+	t.Helper()
+	got, st := said(t, s, now)
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	return st
+}
+
+func TestReadyComesOnlyWhenTheFeedIsKnownToBeFresh(t *testing.T) {
+	h, log, _ := newHub(Config{})
+	s := open(h, Spec{})
+	defer s.Close()
+	expect(t, s, noon, "connection")
+	commit(h, log, 200, 10)
+	expect(t, s, noon, "data.sync")
+	h.SetFeed(orgcast.FeedStale, noon)
+	s.Confirmed()
+	expect(t, s, noon, "status stale")
+	h.SetFeed(orgcast.FeedLive, noon)
+	expect(t, s, noon, "ready")
+	h.SetFeed(orgcast.FeedStale, noon)
+	expect(t, s, noon, "status stale")
+	h.SetFeed(orgcast.FeedLive, noon)
+	expect(t, s, noon, "status live")
+	expect(t, s, noon)
+}
+
+func TestSilenceIsBrokenByAHeartbeatWithThePositionReached(t *testing.T) {
+	h, log, _ := newHub(Config{})
+	s := open(h, Spec{})
+	defer s.Close()
+	s.Confirmed()
+	st := expect(t, s, noon, "connection", "ready")
+	if want := noon.Add(15 * time.Second); !st.Next.Equal(want) {
+		t.Fatalf("next step at %v, want %v", st.Next, want)
+	}
+	expect(t, s, st.Next.Add(-time.Nanosecond))
+	h.Advance(300)
+	expect(t, s, st.Next, "heartbeat "+orgcast.Position(1, 300).String())
+	commit(h, log, 300, 10)
+	st = expect(t, s, noon.Add(20*time.Second), "data.sync")
+	if want := noon.Add(35 * time.Second); !st.Next.Equal(want) {
+		t.Fatalf("an event is no silence: next step at %v, want %v", st.Next, want)
+	}
+}
+
+func TestAHeartbeatBeforeReadyGivesNoPosition(t *testing.T) {
+	h, _, _ := newHub(Config{})
+	s := open(h, Spec{HasResume: true, Resume: at(5000, 0)})
+	defer s.Close()
+	expect(t, s, noon, "connection")
+	if st := s.Step(noon.Add(15 * time.Second)); len(st.Frames) != 1 || bytes.Contains(st.Frames[0], []byte("id:")) {
+		t.Fatalf("got %q", st.Frames)
+	}
+}
+
+func TestACursorAheadOfTheProcessWaitsAndOneAheadOfTheDatabaseIsReset(t *testing.T) {
+	h, log, _ := newHub(Config{})
+	behind := open(h, Spec{HasResume: true, Resume: at(300, 0)})
+	defer behind.Close()
+	beyond := open(h, Spec{HasResume: true, Resume: at(5000, 0)})
+	defer beyond.Close()
+	expect(t, behind, noon, "connection")
+	expect(t, beyond, noon, "connection")
+	for _, lsn := range []orgcast.LSN{200, 300, 400} {
+		commit(h, log, lsn, 10)
+	}
+	behind.Confirmed()
+	beyond.Confirmed()
+	expect(t, behind, noon, "data.sync", "ready")
+	expect(t, beyond, noon, "reset ahead", "ready")
+}
+
+func TestAStreamEndsAtItsSessionsEndAndAtItsLease(t *testing.T) {
+	h, _, _ := newHub(Config{Lease: time.Minute})
+	short := open(h, Spec{ExpiresAt: noon.Add(5 * time.Second)})
+	defer short.Close()
+	long := open(h, Spec{})
+	defer long.Close()
+	if st := expect(t, short, noon, "connection"); !st.Next.Equal(noon.Add(5 * time.Second)) {
+		t.Fatalf("next step at %v", st.Next)
+	}
+	if st := expect(t, short, noon.Add(5*time.Second), "closing session_expired"); !st.Done {
+		t.Fatal("not done")
+	}
+	expect(t, long, noon, "connection")
+	if long.lease.Before(noon.Add(48*time.Second)) || long.lease.After(noon.Add(72*time.Second)) {
+		t.Fatalf("lease until %v, want a minute ± 20%%", long.lease)
+	}
+	expect(t, long, long.lease, "closing lease")
+}
+
+// A user's stream may be opened while his removal is on its way through the
+// house: it is in the directory and not yet dispatched, or the other way round.
+func TestARemovalBetweenCheckAndStartEndsTheStreamAtOnce(t *testing.T) {
+	h, log, members := newHub(Config{})
+	e := makeEvent(at(200, 0), "a", orgcast.KindEvent, orgcast.DataSync, orgcast.Audience{}, 10)
+	s := h.Register(Spec{User: "u", Organizations: []orgcast.OrganizationID{"a"}, ExpiresAt: noon.Add(time.Hour)})
+	defer s.Close()
+	found, _ := members.Membership("u", "a")
+	members.unset(place{"u", "a"})
+	log.append(e)
+	s.Start([]orgcast.Membership{found}, noon, func() {})
+	h.Dispatch(202, []orgcast.Event{e}, []orgcast.MemberChange{{Cursor: at(200, 8), Before: member(found)}}, false)
+	if st := expect(t, s, noon, "connection", "closing membership_revoked"); !st.Done {
+		t.Fatal("not done")
+	}
+}
+
+// Positions of an epoch mean nothing in the next one: the place where a user
+// joined, high up in the old one, must not make him miss the new one.
+func TestAMemberOfTheOldEpochMissesNothingOfTheNewOne(t *testing.T) {
+	h, log, members := newHub(Config{})
+	h.Advance(1 << 40)
+	members.set(place{"u", "a"}, "AGENT", 1<<40-100)
+	s := open(h, Spec{})
+	defer s.Close()
+	s.Confirmed()
+	expect(t, s, noon, "connection", "ready")
+	members.set(place{"u", "a"}, "AGENT", 0)
+	log.epoch, log.floor = 2, orgcast.Position(2, 500)
+	h.Reset(2, 500)
+	expect(t, s, noon, "reset epoch")
+	e := makeEvent(orgcast.Cursor{Epoch: 2, LSN: 600}, "a", orgcast.KindEvent, orgcast.DataSync, orgcast.Audience{}, 10)
+	log.append(e)
+	h.Dispatch(602, []orgcast.Event{e}, nil, false)
+	expect(t, s, noon, "data.sync")
+}
+
+func TestAStreamConfirmedInTheOldEpochIsReadyInTheNewOne(t *testing.T) {
+	h, log, _ := newHub(Config{})
+	s := open(h, Spec{})
+	defer s.Close()
+	expect(t, s, noon, "connection")
+	s.Confirmed()
+	log.epoch, log.floor = 2, orgcast.Position(2, 50)
+	h.Reset(2, 50)
+	expect(t, s, noon, "reset epoch", "ready")
+}
+
+func TestHooksCountWhatHappens(t *testing.T) {
+	var got []string
+	note := func(word string) { got = append(got, word) }
+	h, log, _ := newHub(Config{Hooks: Hooks{
+		Opened:    func() { note("opened") },
+		Closed:    func(reason string) { note("closed " + reason) },
+		Delivered: func(int) { note("delivered") },
+		Replayed:  func(int) { note("replayed") },
+		Reset:     func(r orgcast.ResetReason) { note("reset " + string(r)) },
+	}})
+	refused := h.Register(Spec{User: "u", Organizations: []orgcast.OrganizationID{"a"}})
+	refused.Close()
+	s := open(h, Spec{Malformed: true})
+	s.Confirmed()
+	s.Step(noon)
+	commit(h, log, 200, 10)
+	s.Step(noon)
+	if h.Streams() != 1 {
+		t.Errorf("%d streams", h.Streams())
+	}
+	h.Shutdown()
+	s.Step(noon)
+	s.Close()
+	s.Close()
+	want := []string{"opened", "reset malformed", "replayed", "delivered", "closed shutdown"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	late := h.Register(Spec{User: "u", Organizations: []orgcast.OrganizationID{"a"}, ExpiresAt: noon.Add(time.Hour)})
+	defer late.Close()
+	m, _ := h.members.Membership("u", "a")
+	late.Start([]orgcast.Membership{m}, noon, func() {})
+	expect(t, late, noon, "connection", "closing shutdown")
+	if late.ID() == s.ID() || len(late.ID()) != 22 {
+		t.Errorf("ids %q and %q", late.ID(), s.ID())
+	}
+}
+
+func TestADispatchWakesOnceWhomItConcernsAndNobodyElse(t *testing.T) {
+	h, log, members := newHub(Config{})
+	woken := map[string]int{}
+	for _, o := range []orgcast.OrganizationID{"a", "b"} {
+		members.set(place{"u", o}, "AGENT", 0)
+		s := h.Register(Spec{User: "u", Organizations: []orgcast.OrganizationID{o}, ExpiresAt: noon.Add(time.Hour)})
+		defer s.Close()
+		m, _ := members.Membership("u", o)
+		s.Start([]orgcast.Membership{m}, noon, func() { woken[string(o)]++ })
+	}
+	for n, tt := range []struct {
+		to   []orgcast.OrganizationID
+		want map[string]int
+	}{
+		{[]orgcast.OrganizationID{"a", "a", "a"}, map[string]int{"a": 1}},
+		{[]orgcast.OrganizationID{"a", "b", "a", "b"}, map[string]int{"a": 1, "b": 1}},
+		{[]orgcast.OrganizationID{orgcast.Everyone, "b", orgcast.Everyone}, map[string]int{"a": 1, "b": 1}},
+		{[]orgcast.OrganizationID{"nobody"}, map[string]int{}},
+		{nil, map[string]int{}},
+	} {
+		clear(woken)
+		lsn := orgcast.LSN(200 + 100*n)
+		var events []orgcast.Event
+		for i, o := range tt.to {
+			events = append(events, makeEvent(at(lsn, uint64(i)), o, orgcast.KindEvent, orgcast.DataSync, orgcast.Audience{}, 10))
+		}
+		log.append(events...)
+		h.Dispatch(lsn+2, events, nil, false)
+		if !maps.Equal(woken, tt.want) {
+			t.Errorf("%q woke %v, want %v", tt.to, woken, tt.want)
+		}
+	}
+}
+
+// The driver writes what a step gave it while the feed goes on.
+func TestFramesStayAsTheyWereHandedOut(t *testing.T) {
+	h, log, _ := newHub(Config{TailBytes: 1})
+	s := open(h, Spec{})
+	defer s.Close()
+	s.Step(noon)
+	commit(h, log, 200, 100)
+	st := s.Step(noon)
+	want := bytes.Clone(st.Frames[0])
+	for lsn := orgcast.LSN(300); lsn < 400; lsn += 2 {
+		commit(h, log, lsn, 100)
+	}
+	if !bytes.Equal(st.Frames[0], want) {
+		t.Fatal("the frames changed")
+	}
+	if m, err := sse.NewReader(bytes.NewReader(want)).Next(); err != nil || m.ID != at(200, 0).String() {
+		t.Fatalf("%+v %v", m, err)
+	}
+}
