@@ -27,19 +27,23 @@ var rooms = map[string][]string{
 	"internal/access":      {},
 	"internal/config":      {},
 	"internal/cluster":     {},
+	"internal/publish":     {"internal/codec", "internal/sse"},
 	"internal/route":       {"internal/sse", "internal/codec"},
 	"internal/hub":         {"internal/sse"},
 	"internal/delivery":    {"internal/hub"},
 	"internal/feed":        {"internal/pgoutput", "internal/route", "internal/eventlog"},
-	"internal/server":      {},
+	"internal/server":      {"internal/codec"},
 	"internal/admin":       {},
 	"internal/telemetry":   {"internal/delivery", "internal/eventlog", "internal/feed", "internal/hub", "internal/route"},
 	"internal/app": {
 		"internal/access", "internal/admin", "internal/config", "internal/delivery", "internal/eventlog", "internal/feed", "internal/hub",
 		"internal/replication", "internal/route", "internal/server", "internal/session", "internal/setup", "internal/telemetry",
 	},
+	"internal/doctor": {
+		"internal/codec", "internal/config", "internal/eventlog", "internal/replication", "internal/route", "internal/session", "internal/setup",
+	},
 	"cmd/orgcast": {
-		"examples/oikion", "internal/app", "internal/cluster", "internal/codec", "internal/config", "internal/session",
+		"examples/oikion", "internal/app", "internal/cluster", "internal/codec", "internal/config", "internal/doctor", "internal/session",
 		"internal/setup", "internal/telemetry",
 	},
 	// Test kits: only tests import them.

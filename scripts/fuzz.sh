@@ -6,6 +6,6 @@ grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do
   package=./$(dirname "${file#./}")
   grep -oE '^func Fuzz[A-Za-z0-9_]+' "$file" | sed 's/^func //' | while read -r target; do
     echo "fuzz $package $target"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 1s "$package" | grep -vE '^fuzz: (elapsed|minimizing)' || exit 1
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$package" | grep -vE '^fuzz: (elapsed|minimizing)' || exit 1
   done
 done

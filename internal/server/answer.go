@@ -5,12 +5,11 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"time"
 )
 
 // answer takes one request: gate, bounds, route.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
-	defer s.recovered(w)
+	defer s.recovered(w, r)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -19,48 +18,42 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		h.Set("Connection", "close")
 	}
 	if no := s.dispatch(w, r); no != nil {
-		s.refuse(w, no)
+		s.refuse(w, r, no)
 	}
 }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) *refusal {
-	var asked *resource
+	var asked resource
 	if r.URL.RawPath == "" { // else the path is spelt in another way
 		asked = s.resources[r.URL.Path]
 	}
-	if asked == nil || !asked.probe {
+	route := asked.routes[r.Method]
+	if !asked.probe {
 		origin, ok := s.gate.admits(r.Header)
-		if !ok {
+		if !ok || route.keyed && fromPage(r.Header) {
 			return notAllowed
 		}
 		if origin != "" {
 			allow(w.Header(), origin)
 		}
 	}
-	if r.ContentLength != 0 {
-		// What is not read must not be taken for the next request. Nor is it waited
-		// for: net/http reads on after an answer, and would do so for ever.
-		w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // only a dead connection has none
+	switch {
+	case r.ContentLength != 0 && !route.body:
 		return bodyRefused
-	}
-	if len(r.URL.RawQuery) > maxQuery {
+	case len(r.URL.RawQuery) > maxQuery:
 		return queryTooLong
-	}
-	if asked == nil {
+	case asked.routes == nil:
 		return notFound
-	}
-	handle := asked.handles[r.Method]
-	if handle == nil {
+	case route.handle == nil:
 		w.Header().Set("Allow", asked.allow)
 		return methodRefused
 	}
-	return handle(w, r)
+	return route.handle(w, r)
 }
 
 // recovered answers for a handler that panicked. [http.ErrAbortHandler] is let
 // through: it cuts the connection of an answer that has begun.
-func (s *Server) recovered(w http.ResponseWriter) {
+func (s *Server) recovered(w http.ResponseWriter, r *http.Request) {
 	v := recover()
 	switch {
 	case v == nil:
@@ -69,7 +62,7 @@ func (s *Server) recovered(w http.ResponseWriter) {
 		panic(v)
 	}
 	s.report(v)
-	s.refuse(w, panicked)
+	s.refuse(w, r, panicked)
 }
 
 // report logs a panic. Only what the runtime says is printed: any other value

@@ -327,9 +327,14 @@ func TestOnlyPeersFromTheInternetHaveAnAddressLimit(t *testing.T) {
 }
 
 func TestEveryReasonIsListedOnce(t *testing.T) {
-	seen := map[Reason]bool{ReasonBarrierRate: true, ReasonConnections: true, ReasonNotFound: true, ReasonMethod: true, ReasonClientGone: true, ReasonPanic: true}
+	seen := map[Reason]bool{ReasonBarrierRate: true, ReasonConnections: true, ReasonNotFound: true, ReasonMethod: true, ReasonBodySlow: true, ReasonClientGone: true, ReasonPanic: true}
 	for _, f := range faults {
 		seen[f.reason] = true
+	}
+	for _, c := range calls {
+		for _, f := range c.faults {
+			seen[f.reason] = true
+		}
 	}
 	if all := Reasons(); len(all) != len(seen) || slices.ContainsFunc(all, func(r Reason) bool { return !seen[r] }) {
 		t.Errorf("listed %v, known %v", all, seen)

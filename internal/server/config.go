@@ -26,6 +26,31 @@ type Config struct {
 const (
 	// MaxOrganizations is how many organizations one stream may follow.
 	MaxOrganizations = 16
+	// MaxPageEvents, maxPageBytes and MaxPageWait bound a page of events.
+	MaxPageEvents = 1_000
+	maxPageBytes  = 4 << 20
+	MaxPageWait   = 25 * time.Second
+
+	defaultPageEvents = 100
+	// pageSlack is what reading a page may take beyond the wait, pageTimeout
+	// writing it: four megabytes at one megabit a second.
+	pageSlack   = 10 * time.Second
+	pageTimeout = 35 * time.Second
+
+	maxFilterBody  = 16 << 10
+	maxPublishBody = 256 << 10
+	// bodyTimeout bounds the reading of a body.
+	bodyTimeout = 10 * time.Second
+	// linger and lingerBytes bound what is heard, and thrown away, of a body that
+	// was not wanted.
+	linger      = 500 * time.Millisecond
+	lingerBytes = 512 << 10
+	// publishTimeout bounds the wait for the log; maxPublishing, how many hold a
+	// body and wait at one time.
+	publishTimeout    = 30 * time.Second
+	maxPublishing     = 64
+	maxBearer         = 256
+	maxIdempotencyKey = 255
 
 	maxQuery          = 8 << 10
 	maxHeader         = 64 << 10

@@ -56,6 +56,16 @@ func (c *conns) streaming(ctx context.Context) {
 	}
 }
 
+// back counts the request's connection again, after [conns.streaming]. It must
+// be called before the handler returns: the connection can't have ended then.
+func (c *conns) back(ctx context.Context) {
+	if conn, ok := ctx.Value(connKey{}).(net.Conn); ok {
+		c.mu.Lock()
+		c.pending[conn] = struct{}{}
+		c.mu.Unlock()
+	}
+}
+
 func (c *conns) full() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -89,11 +89,20 @@ type Hooks struct {
 	Unauthenticated func(error)
 	// Unconfirmed is told why it could not be made sure that a user is no member.
 	Unconfirmed func(error)
+	// Failed is told why a call was refused for a fault that is not the client's:
+	// [ReasonPosition], [ReasonPage], [ReasonPublishDown], [ReasonPublishUnknown].
+	Failed func(Reason, error)
 	// Panicked is called for every panic of a handler, after it was logged.
 	Panicked func()
 }
 
 // Deps is what the server needs of the other rooms.
+//
+// Positions, Pages, Connections and Publisher may be nil, each without the
+// others: then the calls that need it are not there. They are answered, and
+// left out of Allow and of preflights, like any other path (404) or method
+// (405) that was never heard of. The value must be a plain nil, not a nil
+// pointer in an interface.
 type Deps struct {
 	Sessions Sessions
 	Access   Access
@@ -101,7 +110,17 @@ type Deps struct {
 	Feed     Feed
 	Streams  Streams
 	Limits   Limits
-	Hooks    Hooks
+
+	// Positions is for GET /api/realtime/cursor.
+	Positions Positions
+	// Pages is for GET /api/realtime/events.
+	Pages Pages
+	// Connections is for PUT and DELETE /api/realtime/stream.
+	Connections Connections
+	// Publisher is for POST /api/realtime/events.
+	Publisher Publisher
+
+	Hooks Hooks
 	// Logger takes panics and what net/http complains of; nil discards it.
 	Logger *slog.Logger
 }

@@ -17,6 +17,13 @@
 //     the check and the first byte finds the stream;
 //  6. the limits of user and organization.
 //
+// The calls beside the stream go the same way, as far as it concerns them: a
+// cursor needs no row 6, the owner of an open stream neither 5 nor 6. A page of
+// events is counted as a stream is; instead of being registered it is checked
+// once more before it is handed out. What publishes shows an API key in row 3's
+// place and is refused at the gate if anything says that it comes from a page.
+// A body comes last, in bounded size and time, and only for who may send one.
+//
 // A refusal is never a guess: a user is told "no access" only after the feed
 // has passed the database's present position. Where that can't be made sure of,
 // the answer is "later" (429, 503), because a client takes a 403 for final.

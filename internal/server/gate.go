@@ -44,6 +44,12 @@ func (g gate) admits(h http.Header) (origin string, ok bool) {
 	return "", false
 }
 
+// fromPage tells whether anything says that a page asks. Node's fetch, which
+// is no page, sends Sec-Fetch-Mode alone.
+func fromPage(h http.Header) bool {
+	return len(h["Origin"]) > 0 || len(h["Sec-Fetch-Site"]) > 0
+}
+
 // oneOf tells whether the header is absent, or once there with one of values.
 func oneOf(h http.Header, name string, values ...string) bool {
 	got := h[name]

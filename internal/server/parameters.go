@@ -4,27 +4,79 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/oikion/orgcast"
 )
 
-// parseStream reads what is asked for. An empty value counts as absent, as it
-// does for the clients that were there before.
+// parseStream reads what is asked for.
 func parseStream(rawQuery string, h http.Header) (StreamRequest, *refusal) {
-	var asked StreamRequest
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return asked, malformedQuery
+		return StreamRequest{}, malformedQuery
 	}
-	var no *refusal
+	asked, no := parseAsked(query)
+	asked.Resume = parseResume(h.Get("Last-Event-ID"), query.Get("lastEventId"))
+	return asked, no
+}
+
+// parsePage reads the same of a page of events, whose cursor has another name,
+// and its bounds. No header moves that cursor: each page is asked for anew.
+func parsePage(rawQuery string) (StreamRequest, PageRequest, *refusal) {
+	want := PageRequest{MaxBytes: maxPageBytes}
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return StreamRequest{}, want, malformedQuery
+	}
+	asked, no := parseAsked(query)
+	if no != nil {
+		return asked, want, no
+	}
+	asked.Resume = parseResume("", query.Get("after"))
+	var ok bool
+	if want.Limit, ok = parseNumber(query.Get("limit"), defaultPageEvents, 1, MaxPageEvents); !ok {
+		return asked, want, pageLimit
+	}
+	seconds, ok := parseNumber(query.Get("wait"), 0, 0, int(MaxPageWait/time.Second))
+	if !ok {
+		return asked, want, pageWait
+	}
+	want.Wait = time.Duration(seconds) * time.Second
+	return asked, want, nil
+}
+
+// parseAsked reads whose events are asked for, and which. An empty value counts
+// as absent, as it does for the clients that were there before.
+func parseAsked(query url.Values) (asked StreamRequest, no *refusal) {
 	if asked.Organizations, no = parseOrganizations(query["organizationId"]); no != nil {
 		return asked, no
 	}
-	if asked.Filter, no = parseFilter(query["channel"], query["type"]); no != nil {
-		return asked, no
+	asked.Filter, no = parseFilter(given(query["channel"]), given(query["type"]))
+	return asked, no
+}
+
+// parseCursorQuery reads for whom a position is asked.
+func parseCursorQuery(rawQuery string) ([]orgcast.OrganizationID, *refusal) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, malformedQuery
 	}
-	asked.Resume = parseResume(h.Get("Last-Event-ID"), query.Get("lastEventId"))
-	return asked, nil
+	return parseOrganizations(query["organizationId"])
+}
+
+// parseNumber reads decimal digits; empty is absent.
+func parseNumber(text string, absent, least, most int) (int, bool) {
+	if text == "" {
+		return absent, true
+	}
+	n, err := strconv.ParseUint(text, 10, 31) // no sign, no space, no underscore
+	return int(n), err == nil && int(n) >= least && int(n) <= most
+}
+
+// given leaves out empty values.
+func given(values []string) []string {
+	return slices.DeleteFunc(values, func(v string) bool { return v == "" })
 }
 
 // parseOrganizations keeps the first of equal ids.
@@ -59,7 +111,7 @@ func parseFilter(channelNames, typeNames []string) (orgcast.Filter, *refusal) {
 			f.AddChannel(c)
 		case name == "all":
 			all = true
-		case name != "":
+		default:
 			return f, unknownChannel
 		}
 	}
@@ -68,12 +120,10 @@ func parseFilter(channelNames, typeNames []string) (orgcast.Filter, *refusal) {
 	}
 	for _, name := range typeNames {
 		t, ok := orgcast.ParseEventType(name)
-		switch {
-		case ok:
-			f.AddType(t)
-		case name != "":
+		if !ok {
 			return f, unknownType
 		}
+		f.AddType(t)
 	}
 	return f, nil
 }

@@ -23,11 +23,11 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) *refusal {
 // nothing: the call itself passes the gate again.
 func (s *Server) preflight(w http.ResponseWriter, r *http.Request) *refusal {
 	h := w.Header()
-	methods := s.resources[r.URL.Path].allow
-	h.Set("Allow", methods)
+	asked := s.resources[r.URL.Path]
+	h.Set("Allow", asked.allow)
 	if len(r.Header["Origin"]) > 0 {
-		h.Set("Access-Control-Allow-Methods", methods)
-		h.Set("Access-Control-Allow-Headers", "Cache-Control, Last-Event-ID")
+		h.Set("Access-Control-Allow-Methods", asked.pageMethods)
+		h.Set("Access-Control-Allow-Headers", asked.pageHeaders)
 		h.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestTheTableOfAsksIsBounded(t *testing.T) {
-	var a asks
+	a := newAsks()
 	now := time.Unix(1_763_881_200, 0)
 	for i := range maxAsks {
 		if !a.allow(orgcast.UserID(fmt.Sprint("user_", i)), now) {
@@ -35,7 +35,7 @@ func TestTheTableOfAsksIsBounded(t *testing.T) {
 // every askEvery of it.
 func TestNobodyAsksMoreThanHisRation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var a asks
+		a := newAsks()
 		now := time.Unix(1_763_881_200, 0)
 		var granted []time.Time
 		for _, wait := range rapid.SliceOfN(rapid.IntRange(0, 1500), 1, 100).Draw(t, "waits, ms") {

@@ -31,6 +31,16 @@ const (
 	ReasonType                 Reason = "unknown_type"
 	ReasonOrganizationID       Reason = "organization_id"
 	ReasonTooManyOrganizations Reason = "too_many_organizations"
+	ReasonConnectionID         Reason = "connection_id"
+	ReasonLimit                Reason = "limit"
+	ReasonWait                 Reason = "wait"
+
+	ReasonBodyType      Reason = "body_type"
+	ReasonBodyTooLarge  Reason = "body_too_large"
+	ReasonBodySlow      Reason = "body_slow"
+	ReasonBodyMalformed Reason = "body_malformed"
+	// No stream has that id, or it is another user's.
+	ReasonUnknownConnection Reason = "unknown_connection"
 
 	ReasonNotMember Reason = "not_member"
 	// The user asked too often for organizations that he is not known to be a
@@ -41,6 +51,21 @@ const (
 
 	ReasonUserLimit         Reason = "user_limit"
 	ReasonOrganizationLimit Reason = "organization_limit"
+
+	// The position, a page: not to be had at the moment.
+	ReasonPosition Reason = "position_unknown"
+	ReasonPage     Reason = "page_unreadable"
+
+	// An address that showed too many API keys that are none.
+	ReasonKeyRate        Reason = "key_rate"
+	ReasonKey            Reason = "key"
+	ReasonPublishBusy    Reason = "publish_busy"
+	ReasonIdempotencyKey Reason = "idempotency_key"
+	ReasonKeyScope       Reason = "key_scope"
+	ReasonInvalidEvents  Reason = "invalid_events"
+	// Nothing was published, and perhaps something was.
+	ReasonPublishDown    Reason = "publish_down"
+	ReasonPublishUnknown Reason = "publish_unknown"
 
 	// The client left before it was answered.
 	ReasonClientGone Reason = "client_gone"
@@ -53,8 +78,12 @@ var reasons = []Reason{
 	ReasonDraining, ReasonAddressLimit, ReasonConnectRate, ReasonNodeLimit, ReasonNeverReady,
 	ReasonUnauthorized,
 	ReasonQuery, ReasonMissingOrganization, ReasonChannel, ReasonType, ReasonOrganizationID, ReasonTooManyOrganizations,
+	ReasonConnectionID, ReasonLimit, ReasonWait,
+	ReasonBodyType, ReasonBodyTooLarge, ReasonBodySlow, ReasonBodyMalformed, ReasonUnknownConnection,
 	ReasonNotMember, ReasonBarrierRate, ReasonUnconfirmed,
 	ReasonUserLimit, ReasonOrganizationLimit,
+	ReasonPosition, ReasonPage,
+	ReasonKeyRate, ReasonKey, ReasonPublishBusy, ReasonIdempotencyKey, ReasonKeyScope, ReasonInvalidEvents, ReasonPublishDown, ReasonPublishUnknown,
 	ReasonClientGone, ReasonPanic,
 }
 

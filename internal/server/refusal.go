@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/oikion/orgcast"
 )
@@ -16,6 +15,7 @@ type refusal struct {
 	// status is 0 where nobody is left to be answered.
 	status int
 	// text is the whole body, without a newline: clients compare it.
+	// It is plain, unless the handler set another Content-Type.
 	text string
 	// retry is the least time, in seconds, after which it is worth asking again;
 	// up to as much again is added by chance, or all would come back at once.
@@ -44,6 +44,18 @@ var (
 	organizationID       = &refusal{ReasonOrganizationID, http.StatusBadRequest, "Invalid organizationId: 1 to 255 bytes", 0}
 	tooManyOrganizations = &refusal{ReasonTooManyOrganizations, http.StatusBadRequest, "Too many organizations: at most 16 on one stream", 0}
 
+	missingConnection = &refusal{ReasonConnectionID, http.StatusBadRequest, "Missing required parameter: connectionId", 0}
+	connectionID      = &refusal{ReasonConnectionID, http.StatusBadRequest, "Invalid connectionId: 22 characters of base64url", 0}
+	pageLimit         = &refusal{ReasonLimit, http.StatusBadRequest, "Invalid limit: 1 to 1000", 0}
+	pageWait          = &refusal{ReasonWait, http.StatusBadRequest, "Invalid wait: 0 to 25 seconds", 0}
+
+	notJSON    = &refusal{ReasonBodyType, http.StatusUnsupportedMediaType, "Unsupported Media Type: The body must be application/json", 0}
+	bodySlow   = &refusal{ReasonBodySlow, http.StatusRequestTimeout, "Request Timeout: The body took too long", 0}
+	bodyBroken = &refusal{ReasonBodyMalformed, http.StatusBadRequest, "Malformed body: not received whole", 0}
+
+	// For a stream of another user as for none.
+	unknownConnection = &refusal{ReasonUnknownConnection, http.StatusNotFound, "Not found", 0}
+
 	notMember   = &refusal{ReasonNotMember, http.StatusForbidden, "Forbidden: No access to this organization", 0}
 	barrierRate = &refusal{ReasonBarrierRate, http.StatusTooManyRequests, "Too Many Requests: Membership asked for too often", 2}
 	unconfirmed = &refusal{ReasonUnconfirmed, http.StatusServiceUnavailable, "Service Unavailable: Membership not known yet", 2}
@@ -51,12 +63,37 @@ var (
 	userLimit         = &refusal{ReasonUserLimit, http.StatusTooManyRequests, "Too Many Requests: Too many streams of this user", 10}
 	organizationLimit = &refusal{ReasonOrganizationLimit, http.StatusTooManyRequests, "Too Many Requests: Too many streams of this organization", 10}
 
+	positionUnknown = &refusal{ReasonPosition, http.StatusServiceUnavailable, "Service Unavailable: Position not known yet", 2}
+	pageUnreadable  = &refusal{ReasonPage, http.StatusServiceUnavailable, "Service Unavailable: Events not readable", 2}
+
+	keyRate               = &refusal{ReasonKeyRate, http.StatusTooManyRequests, "Too Many Requests: Too many unknown API keys from this address", 6}
+	noKey                 = &refusal{ReasonKey, http.StatusUnauthorized, "Unauthorized", 0}
+	publishBusy           = &refusal{ReasonPublishBusy, http.StatusServiceUnavailable, "Service Unavailable: Too many publish at once", 1}
+	idempotencyKeyRefused = &refusal{ReasonIdempotencyKey, http.StatusBadRequest, "Invalid Idempotency-Key: 1 to 255 printable ASCII characters", 0}
+	keyScope              = &refusal{ReasonKeyScope, http.StatusForbidden, "Forbidden: Not in the scope of this API key", 0}
+	invalidEvents         = &refusal{ReasonInvalidEvents, http.StatusBadRequest, "", 0} // its text is the list of problems
+	publishDown           = &refusal{ReasonPublishDown, http.StatusServiceUnavailable, "Service Unavailable: Change feed is down, nothing was published", 2}
+	publishUnknown        = &refusal{ReasonPublishUnknown, http.StatusGatewayTimeout, "Gateway Timeout: Outcome unknown, retry with the same Idempotency-Key", 0}
+
 	clientGone = &refusal{ReasonClientGone, 0, "", 0}
 	panicked   = &refusal{ReasonPanic, http.StatusInternalServerError, "Internal Server Error", 0}
 )
 
-// refuse counts the refusal and writes it.
-func (s *Server) refuse(w http.ResponseWriter, no *refusal) {
+// failed is a refusal for a fault of our own, whose cause the operator is told:
+// unless it is that the client has left.
+func (s *Server) failed(r *http.Request, no *refusal, err error) *refusal {
+	if r.Context().Err() != nil {
+		return clientGone
+	}
+	if hook := s.deps.Hooks.Failed; hook != nil {
+		hook(no.reason, err)
+	}
+	return no
+}
+
+// refuse counts the refusal and writes it. A refused request that has a body
+// ends its connection, however much of it was read.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, no *refusal) {
 	if hook := s.deps.Hooks.Refused; hook != nil {
 		hook(no.reason)
 	}
@@ -64,14 +101,18 @@ func (s *Server) refuse(w http.ResponseWriter, no *refusal) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+	}
 	if no.retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(no.retry+rand.IntN(no.retry+1)))
 	}
-	// The request may have been held for longer than the server's write timeout.
-	// If the deadline can't be set the connection is gone, or it is no connection,
-	// and the write tells.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	h.Set("Content-Length", strconv.Itoa(len(no.text)))
+	if r.ContentLength != 0 {
+		h.Set("Connection", "close") // what is not read must not be taken for the next request
+		defer settle(w, r)
+	}
+	s.begin(w, writeTimeout)
 	w.WriteHeader(no.status)
 	_, _ = io.WriteString(w, no.text) // who is refused and does not listen has lost nothing
 }

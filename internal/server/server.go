@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -18,15 +19,19 @@ type Server struct {
 	deps   Deps
 	config Config
 	gate   gate
-	asks   asks
+	asks   *ration[orgcast.UserID]
 	conns  *conns
 	http   *http.Server
 	logger *slog.Logger
+	// failures rations what an address may try with keys that are none.
+	failures *ration[netip.Addr]
+	// publishing has room for those who publish at one time.
+	publishing chan struct{}
 	// resources is what can be asked for, by path.
-	resources map[string]*resource
+	resources map[string]resource
 
-	drain     chan struct{} // closed by Drain
-	drainOnce sync.Once
+	drained context.Context // ended by drain
+	drain   context.CancelFunc
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
@@ -38,13 +43,16 @@ type Server struct {
 func New(deps Deps, config Config) *Server {
 	config = config.withDefaults()
 	s := &Server{
-		deps:      deps,
-		config:    config,
-		gate:      newGate(config.Origins, config.AnyOrigin),
-		logger:    deps.Logger,
-		drain:     make(chan struct{}),
-		listeners: map[net.Listener]struct{}{},
+		deps:       deps,
+		config:     config,
+		gate:       newGate(config.Origins, config.AnyOrigin),
+		asks:       newAsks(),
+		failures:   newFailures(),
+		publishing: make(chan struct{}, maxPublishing),
+		logger:     deps.Logger,
+		listeners:  map[net.Listener]struct{}{},
 	}
+	s.drained, s.drain = context.WithCancel(context.Background())
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -103,17 +111,10 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // Drain turns new streams away with a 503, and ends every connection with its
-// next answer. Who is held is answered at once.
-func (s *Server) Drain() { s.drainOnce.Do(func() { close(s.drain) }) }
+// next answer. Who is held, or polls, is answered at once.
+func (s *Server) Drain() { s.drain() }
 
-func (s *Server) draining() bool {
-	select {
-	case <-s.drain:
-		return true
-	default:
-		return false
-	}
-}
+func (s *Server) draining() bool { return s.drained.Err() != nil }
 
 // The pauses of the ordered stop.
 const (

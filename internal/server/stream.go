@@ -1,10 +1,7 @@
 package server
 
 import (
-	"context"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/oikion/orgcast"
@@ -18,12 +15,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) *refusal {
 	if no := s.admit(r, &places); no != nil {
 		return no
 	}
-	principal, err := s.deps.Sessions.Authenticate(r.Header["Cookie"], time.Now())
-	if err != nil || principal.User == "" {
-		if hook := s.deps.Hooks.Unauthenticated; hook != nil {
-			hook(err)
-		}
-		return unauthorized
+	principal, no := s.principal(r)
+	if no != nil {
+		return no
 	}
 	asked, no := parseStream(r.URL.RawQuery, r.Header)
 	if no != nil {
@@ -42,137 +36,6 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) *refusal {
 		return no
 	}
 	s.serve(w, r, registration, members)
-	return nil
-}
-
-// places is what a request holds of the limits.
-type places []func()
-
-// release gives back all that was taken until now, also if it was deferred
-// before.
-func (p *places) release() {
-	for _, release := range *p {
-		release()
-	}
-}
-
-// take remembers a place that was acquired, or says that there was none.
-func (p *places) take(release func(), err error) bool {
-	if err != nil {
-		return false
-	}
-	*p = append(*p, release)
-	return true
-}
-
-// admit is row 2. Places are taken before the wait for the feed, so that those
-// who wait are bounded too. A node that is full is the server's fault (503), an
-// address that has enough is the client's (429).
-func (s *Server) admit(r *http.Request, places *places) *refusal {
-	if s.draining() {
-		return draining
-	}
-	limits := s.deps.Limits
-	// The address first: one that has enough must not use up the node's connects.
-	if address, ok := limitedAddress(r.RemoteAddr); ok && !places.take(limits.AcquireAddress(address)) {
-		return addressLimit
-	}
-	if limits.Connect(time.Now()) != nil {
-		return connectRate
-	}
-	if !places.take(limits.AcquireNode()) {
-		return nodeLimit
-	}
-	select {
-	case <-s.deps.Feed.Ready():
-		return nil
-	default:
-	}
-	timer := time.NewTimer(s.config.ReadyWait)
-	defer timer.Stop()
-	select {
-	case <-s.deps.Feed.Ready():
-		return nil
-	case <-s.drain:
-		return draining
-	case <-r.Context().Done():
-		return clientGone
-	case <-timer.C:
-		return neverReady
-	}
-}
-
-// limitedAddress is the peer's address, if streams from it are to be counted.
-// A loopback or private peer is a proxy that stands for everybody.
-func limitedAddress(remote string) (netip.Addr, bool) {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return netip.Addr{}, false // a Unix socket: a local peer
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	address = address.Unmap()
-	return address, !address.IsLoopback() && !address.IsPrivate() && !address.IsLinkLocalUnicast()
-}
-
-// members is row 5: the user's memberships, or why there is no access.
-func (s *Server) members(ctx context.Context, user orgcast.UserID, ids []orgcast.OrganizationID) ([]orgcast.Membership, *refusal) {
-	members, ok := s.look(user, ids)
-	if ok {
-		return members, nil
-	}
-	// Perhaps the feed is merely behind. A 403 is final for a client, so where
-	// it can't be made sure of, the answer is "later".
-	if !s.asks.allow(user, time.Now()) {
-		return nil, barrierRate
-	}
-	wait, cancel := context.WithTimeout(ctx, s.config.BarrierWait)
-	defer cancel()
-	err := s.deps.Barrier.Wait(wait)
-	if members, ok = s.look(user, ids); ok {
-		return members, nil
-	}
-	switch {
-	case err == nil:
-		return nil, notMember
-	case ctx.Err() != nil:
-		return nil, clientGone
-	}
-	if hook := s.deps.Hooks.Unconfirmed; hook != nil {
-		hook(err)
-	}
-	return nil, unconfirmed
-}
-
-// look finds the user's membership of every organization, or says that one is
-// missing.
-func (s *Server) look(user orgcast.UserID, ids []orgcast.OrganizationID) ([]orgcast.Membership, bool) {
-	members := make([]orgcast.Membership, 0, len(ids))
-	for _, id := range ids {
-		if id == orgcast.Everyone { // no organization, whoever says so
-			return nil, false
-		}
-		m, ok := s.deps.Access.Membership(user, id)
-		if !ok {
-			return nil, false
-		}
-		members = append(members, m)
-	}
-	return members, true
-}
-
-// count is row 6.
-func (s *Server) count(user orgcast.UserID, ids []orgcast.OrganizationID, places *places) *refusal {
-	if !places.take(s.deps.Limits.AcquireUser(user)) {
-		return userLimit
-	}
-	for _, id := range ids {
-		if !places.take(s.deps.Limits.AcquireOrganization(id)) {
-			return organizationLimit
-		}
-	}
 	return nil
 }
 

@@ -27,13 +27,21 @@ type world struct {
 	ready   chan struct{}
 	fresh   error
 	session error
+	expires time.Time   // the session's
+	since   orgcast.LSN // the memberships'
 	members map[orgcast.OrganizationID]bool
 	barrier func(context.Context) error
 	full    map[Reason]bool // limits that have no place
 	held    map[Reason]int  // places that are held
 	serve   func(w http.ResponseWriter, r *http.Request, members []orgcast.Membership)
 
+	beside // if whole, the calls beside the stream are there
+	whole  bool
+	// prepare, if set, is done to every new server.
+	prepare func(*Server)
+
 	log      []string // what was called, in order
+	address  []netip.Addr
 	asked    []StreamRequest
 	refused  []Reason
 	panicked int
@@ -88,14 +96,14 @@ func (w *world) Authenticate(cookies []string, _ time.Time) (orgcast.Principal, 
 	if len(cookies) != 1 || cookies[0] != "session=good" {
 		return orgcast.Principal{}, errors.New("no session")
 	}
-	return orgcast.Principal{User: "user_a", Scope: "scope"}, nil
+	return orgcast.Principal{User: "user_a", Scope: "scope", ExpiresAt: w.expires}, nil
 }
 
 func (w *world) Membership(user orgcast.UserID, organization orgcast.OrganizationID) (orgcast.Membership, bool) {
 	w.note("membership %s", organization)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return orgcast.Membership{User: user, Organization: organization, Role: "AGENT"}, w.members[organization]
+	return orgcast.Membership{User: user, Organization: organization, Role: "AGENT", Since: w.since}, w.members[organization]
 }
 
 func (w *world) Wait(ctx context.Context) error {
@@ -144,8 +152,13 @@ func (w *world) Connect(time.Time) error {
 	_, err := w.acquire(ReasonConnectRate)
 	return err
 }
-func (w *world) AcquireNode() (func(), error)               { return w.acquire(ReasonNodeLimit) }
-func (w *world) AcquireAddress(netip.Addr) (func(), error)  { return w.acquire(ReasonAddressLimit) }
+func (w *world) AcquireNode() (func(), error) { return w.acquire(ReasonNodeLimit) }
+func (w *world) AcquireAddress(a netip.Addr) (func(), error) {
+	w.mu.Lock()
+	w.address = append(w.address, a)
+	w.mu.Unlock()
+	return w.acquire(ReasonAddressLimit)
+}
 func (w *world) AcquireUser(orgcast.UserID) (func(), error) { return w.acquire(ReasonUserLimit) }
 func (w *world) AcquireOrganization(orgcast.OrganizationID) (func(), error) {
 	return w.acquire(ReasonOrganizationLimit)
@@ -164,7 +177,7 @@ func (w *world) open() (n int) {
 }
 
 func (w *world) server() *Server {
-	return New(Deps{
+	deps := Deps{
 		Sessions: w, Access: w, Barrier: w, Feed: w, Streams: w, Limits: w,
 		Hooks: Hooks{
 			Refused: func(r Reason) {
@@ -177,8 +190,21 @@ func (w *world) server() *Server {
 				defer w.mu.Unlock()
 				w.panicked++
 			},
+			Failed: func(_ Reason, err error) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.failed = append(w.failed, err)
+			},
 		},
-	}, w.config)
+	}
+	if w.whole {
+		deps.Positions, deps.Pages, deps.Connections, deps.Publisher = w, w, w, w
+	}
+	s := New(deps, w.config)
+	if w.prepare != nil {
+		w.prepare(s)
+	}
+	return s
 }
 
 // listen serves on a real loopback socket until the test is over.
@@ -216,6 +242,9 @@ func (l farListener) Accept() (net.Conn, error) {
 }
 
 type farConn struct{ net.Conn }
+
+// CloseWrite is what a TCP connection has, and net/http looks for.
+func (c farConn) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 func (farConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 4711} }
 
