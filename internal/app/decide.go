@@ -14,6 +14,9 @@ type found struct {
 	log     eventlog.Identity
 	empty   bool
 	durable orgcast.LSN
+	// told is the highest position that a client may have heard of; it may lie
+	// beyond durable.
+	told orgcast.LSN
 	// now is what the log would be a log of if it began now.
 	now     eventlog.Identity
 	walEnd  orgcast.LSN
@@ -44,9 +47,9 @@ func decide(f found) (restart string) {
 		return "the slot was invalidated: the WAL it needed is gone"
 	case f.slot.ConfirmedFlush > f.durable:
 		return "the slot was confirmed beyond the log: what lies between is not in it"
-	case f.walEnd < f.durable:
+	case f.walEnd < max(f.durable, f.told):
 		return "the database's WAL ends before the log: it was restored, or a standby that was behind took over"
-	case f.log.Timeline != f.now.Timeline && !onTimeline(f.history, f.log.Timeline, f.durable):
+	case f.log.Timeline != f.now.Timeline && !onTimeline(f.history, f.log.Timeline, max(f.durable, f.told)):
 		return "the log lies on a timeline that the database has left"
 	}
 	return ""

@@ -35,6 +35,10 @@ func TestTheLogIsContinuedOnlyWhereNothingCanBeMissing(t *testing.T) {
 		{"another slot", func(f *found) { f.now.Slot = "other" }, false},
 		{"another parent table", func(f *found) { f.now.Rules = "r2" }, false},
 		{"restored from a backup", func(f *found) { f.walEnd = 999 }, false},
+		{"restored to where nothing was stored, but told", func(f *found) { f.told, f.walEnd = 2000, 1500 }, false},
+		{"a standby took over before what was told", func(f *found) {
+			f.told, f.now.Timeline, f.history = 1300, 2, []replication.TimelineSwitch{{Timeline: 1, At: 1200}}
+		}, false},
 		{"a standby took over behind our position", func(f *found) {
 			f.now.Timeline, f.history = 2, []replication.TimelineSwitch{{Timeline: 1, At: 1200}}
 		}, true},

@@ -180,7 +180,12 @@ func (s *source) session(ctx context.Context) error {
 	s.barrier.Reset()
 	s.inspect.Store(look)
 	s.conn.Store(replica)
-	defer s.inspect.Store(nil)
+	defer func() {
+		s.inspect.Store(nil)
+		look.mu.Lock() // whoever asks right now has his answer first
+		defer look.mu.Unlock()
+		conn.Close(context.WithoutCancel(ctx))
+	}()
 	defer s.conn.Store(nil)
 	var watching sync.WaitGroup
 	watching.Go(func() {
@@ -249,7 +254,7 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 		return 0, err
 	}
 	f := found{
-		durable: s.events.Durable(), walEnd: system.WALEnd, slot: slot,
+		durable: s.events.Durable(), told: max(s.events.Position(), s.feed.Position()), walEnd: system.WALEnd, slot: slot,
 		now: eventlog.Identity{SystemID: system.ID, Timeline: system.Timeline, Database: system.Database, Slot: s.slot, Rules: s.fingerprint(state)},
 	}
 	var epoch orgcast.Epoch
@@ -330,12 +335,14 @@ func (s *source) load(epoch orgcast.Epoch) error {
 	}
 	s.loaded = false
 	s.router.Forget()
-	s.directory.Forget()
-	err := s.events.State(func(space orgcast.Space, key, value []byte) error {
-		if err := s.router.Load(space, key, value); err != nil {
-			return err
-		}
-		return s.directory.Load(space, key, value)
+	// Nobody is turned away meanwhile: the directory changes in one step.
+	err := s.directory.Replace(func(put func(space orgcast.Space, key, value []byte) error) error {
+		return s.events.State(func(space orgcast.Space, key, value []byte) error {
+			if err := s.router.Load(space, key, value); err != nil {
+				return err
+			}
+			return put(space, key, value)
+		})
 	})
 	if err != nil {
 		return err
@@ -376,6 +383,9 @@ func (s *source) watch(ctx context.Context, look *inspector, first *setup.State)
 	}
 }
 
+// flushTimeout is how long the database may take to say where it is.
+const flushTimeout = 5 * time.Second
+
 // flushPosition is where the database's WAL is flushed to, for the barrier.
 func (s *source) flushPosition(ctx context.Context) (orgcast.LSN, error) {
 	look := s.inspect.Load()
@@ -384,6 +394,10 @@ func (s *source) flushPosition(ctx context.Context) (orgcast.LSN, error) {
 	}
 	look.mu.Lock()
 	defer look.mu.Unlock()
+	// A query that is cancelled costs pgx its connection, and that the feed: a
+	// client that asked and left must not cancel it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
 	var text string
 	if err := look.conn.QueryRow(ctx, "SELECT pg_current_wal_flush_lsn()::text").Scan(&text); err != nil {
 		err = fmt.Errorf("read WAL position: %w", err)
