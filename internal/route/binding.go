@@ -95,7 +95,7 @@ type boundPath struct {
 type boundColumn struct {
 	position int
 	// name is the name on the wire, quoted; isNew is what leads its new value in
-	// a create.
+	// a create, behind the end of the one before.
 	name, isNew string
 	encode      encoder
 }
@@ -139,7 +139,7 @@ func (r *Router) bind(rel *orgcast.Relation) *binding {
 	for _, c := range t.columns {
 		if i := at(c.Column, false); i >= 0 {
 			name := string(sse.AppendString(nil, cmp.Or(c.As, c.Column)))
-			b.columns = append(b.columns, boundColumn{i, name, name + `:{"new":`, r.types.encoderOf(rel.Columns[i].TypeOID)})
+			b.columns = append(b.columns, boundColumn{i, name, `},` + name + `:{"new":`, r.types.encoderOf(rel.Columns[i].TypeOID)})
 		}
 	}
 	return b

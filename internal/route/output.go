@@ -80,12 +80,14 @@ type head struct {
 	organization orgcast.OrganizationID
 	eventType    orgcast.EventType
 	text         []byte
-	first, next  int // where the index stands
+	first, next  int    // where the index stands
+	quoted       []byte // the organization, as JSON
 }
 
 func (h *head) make(c orgcast.Cursor, t orgcast.EventType, organization orgcast.OrganizationID, millis int64) {
 	c.Index = 0 // one digit, to be cut out
 	h.made, h.organization, h.eventType = true, organization, t
+	h.quoted = sse.AppendString(h.quoted[:0], string(organization))
 	h.text = sse.AppendEventHead(h.text[:0], c, t, organization, millis, sse.SourcePostgres)
 	h.first = bytes.IndexByte(h.text, '\n') - 1
 	place := h.text[len("id: "):h.first]

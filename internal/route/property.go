@@ -5,31 +5,39 @@ import (
 	"github.com/oikion/orgcast/internal/sse"
 )
 
-func (r *Router) propertyHead(dst, id []byte, organization orgcast.OrganizationID, operation string) []byte {
+// propertyHead begins the payload of an event that begin has begun, whose head
+// has the organization.
+func (r *Router) propertyHead(dst, id []byte, operation string) []byte {
 	dst = append(dst, `{"propertyId":`...)
-	dst = sse.AppendString(dst, id)
+	dst = sse.AppendText(dst, id)
 	dst = append(dst, `,"organizationId":`...)
-	dst = sse.AppendString(dst, string(organization))
+	dst = append(dst, r.head.quoted...)
 	dst = append(dst, `,"operation":"`...)
-	dst = append(dst, operation...)
-	return append(dst, '"')
+	return append(append(dst, operation...), '"')
 }
 
 func (r *Router) propertyCreate(b *binding, c *orgcast.Change, out *Output, sub uint64, organization orgcast.OrganizationID) {
 	build := func(full bool) {
 		start := r.begin(out, c.Ordinal, sub, organization, orgcast.PropertyUpdate)
-		f := r.propertyHead(out.frames, c.New[b.id].Text, organization, "create")
+		f := r.propertyHead(out.frames, c.New[b.id].Text, "create")
 		if full {
+			// Each column's prefix ends the one before it.
 			f = append(f, `,"changes":{`...)
+			skip := len("},")
 			for i := range b.columns {
 				column := &b.columns[i]
-				if v := &c.New[column.position]; sent(v) {
-					if f[len(f)-1] != '{' {
-						f = append(f, ',')
-					}
-					f = append(f, column.isNew...)
-					f = append(column.appendValue(f, v), '}')
+				switch v := &c.New[column.position]; v.Kind {
+				case orgcast.Text:
+					f = column.encode(append(f, column.isNew[skip:]...), v.Text)
+				case orgcast.Null:
+					f = append(append(f, column.isNew[skip:]...), "null"...)
+				default:
+					continue // not sent
 				}
+				skip = 0
+			}
+			if skip == 0 {
+				f = append(f, '}')
 			}
 			f = append(f, '}')
 		}
@@ -47,7 +55,7 @@ func (r *Router) propertyUpdate(b *binding, c *orgcast.Change, out *Output, orga
 	}
 	build := func(full bool) {
 		start := r.begin(out, c.Ordinal, 0, organization, orgcast.PropertyUpdate)
-		f := r.propertyHead(out.frames, c.New[b.id].Text, organization, "update")
+		f := r.propertyHead(out.frames, c.New[b.id].Text, "update")
 		if !c.OldIsKey { // which ones differ is known, not guessed
 			f = append(f, `,"updatedFields":[`...)
 			for n, i := range r.changed {
@@ -91,7 +99,7 @@ func (r *Router) propertyUpdate(b *binding, c *orgcast.Change, out *Output, orga
 
 func (r *Router) propertyDelete(b *binding, c *orgcast.Change, out *Output, organization orgcast.OrganizationID) {
 	start := r.begin(out, c.Ordinal, 0, organization, orgcast.PropertyUpdate)
-	f := r.propertyHead(out.frames, c.Old[b.id].Text, organization, "delete")
+	f := r.propertyHead(out.frames, c.Old[b.id].Text, "delete")
 	f = append(f, `,"updatedBy":`...)
 	f = r.appendUser(f, b, c, organization, false)
 	out.frames = append(f, '}')

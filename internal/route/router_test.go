@@ -350,7 +350,7 @@ func TestThePresetTellsAProperty(t *testing.T) {
 	w.want(w.commit(insert(propertiesRelation, benchProperty)),
 		`0.0 cmi2x7k0v0000l108org0acme0 property.update {"propertyId":"cmi2x7k0v0001l108h3q9b7ze","organizationId":"cmi2x7k0v0000l108org0acme0","operation":"create","changes":{`+
 			`"price":{"new":"425000"},"bedrooms":{"new":3},"bathrooms":{"new":2},"size":{"new":"118.5"},"yearBuilt":{"new":1998},`+
-			`"features":{"new":{"parking":true,"heating":"autonomous","floor":4,"tags":["sea view","renovated"]}},`+
+			`"features":{"new":{"parking": true, "heating": "autonomous", "floor": 4, "tags": ["sea view", "renovated"]}},`+
 			`"description":{"new":"Bright third-floor apartment, five minutes from the metro, renovated in 2021 with new wiring and windows."},`+
 			`"propertyType":{"new":"APARTMENT"},"status":{"new":"AVAILABLE"},"transactionType":{"new":"SALE"},"createdBy":{"new":"cmi2x7k0v0009l108usr0anna0"},`+
 			`"createdAt":{"new":"2025-11-23T07:20:00.123Z"},"updatedAt":{"new":"2025-11-23T07:21:14.500Z"}},"updatedBy":"cmi2x7k0v0009l108usr0anna0"}`)

@@ -304,7 +304,7 @@ func (r *Router) appendUser(dst []byte, b *binding, c *orgcast.Change, organizat
 		return append(dst, "null"...)
 	}
 	if isNew && b.created >= 0 && isKey(&c.New[b.created]) {
-		return sse.AppendString(dst, c.New[b.created].Text)
+		return sse.AppendText(dst, c.New[b.created].Text)
 	}
 	return append(dst, "null"...)
 }

@@ -9,7 +9,7 @@ func syncHead(dst []byte, entity string, id []byte, operation string) []byte {
 	dst = append(dst, `{"entityType":`...)
 	dst = sse.AppendString(dst, entity)
 	dst = append(dst, `,"entityId":`...)
-	dst = sse.AppendString(dst, id)
+	dst = sse.AppendText(dst, id)
 	dst = append(dst, `,"operation":"`...)
 	dst = append(dst, operation...)
 	return append(dst, `","data":`...)

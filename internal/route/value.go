@@ -3,6 +3,7 @@ package route
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 
@@ -35,8 +36,8 @@ const (
 var scalars = map[uint32]encoder{
 	oidBool:        appendBool,
 	oidBytea:       appendBytea,
-	oidInt2:        appendNumber,
-	oidInt4:        appendNumber,
+	oidInt2:        appendInteger,
+	oidInt4:        appendInteger,
 	oidInt8:        sse.AppendText, // a BigInt is no JSON number in JavaScript
 	oidFloat4:      appendNumber,
 	oidFloat8:      appendNumber,
@@ -101,8 +102,20 @@ func appendBool(dst, text []byte) []byte {
 	return strconv.AppendBool(dst, len(text) > 0 && text[0] == 't')
 }
 
-// appendNumber appends an integer or a float. NaN and the infinities are null,
-// as JSON.stringify has them.
+// appendInteger appends an integer.
+func appendInteger(dst, text []byte) []byte {
+	d := text
+	if len(d) > 1 && d[0] == '-' {
+		d = d[1:]
+	}
+	if len(d) == 0 || digits(d) != len(d) || d[0] == '0' && len(d) > 1 {
+		return append(dst, "null"...)
+	}
+	return append(dst, text...)
+}
+
+// appendNumber appends a float. NaN and the infinities are null, as
+// JSON.stringify has them.
 func appendNumber(dst, text []byte) []byte {
 	if !isNumber(text) {
 		return append(dst, "null"...)
@@ -161,7 +174,23 @@ func appendNumeric(dst, text []byte) []byte {
 	if n == 0 || len(rest) > 0 && (rest[0] != '.' || digits(rest[1:]) != len(rest)-1) {
 		return append(dst, "null"...) // NaN, Infinity
 	}
-	fraction := bytes.TrimRight(bytes.TrimPrefix(rest, []byte(".")), "0")
+	var fraction []byte
+	if len(rest) > 0 {
+		fraction = rest[1:]
+	}
+	for len(fraction) > 0 && fraction[len(fraction)-1] == '0' {
+		fraction = fraction[:len(fraction)-1]
+	}
+	if n <= 21 && (whole[0] != '0' || len(fraction) <= 6) {
+		// Nearly always: what was sent, up to its last digit that counts.
+		length := len(text) - len(rest)
+		if len(fraction) > 0 {
+			length += 1 + len(fraction)
+		}
+		dst = append(dst, '"')
+		dst = append(dst, text[:length]...)
+		return append(dst, '"')
+	}
 	dst = append(dst, '"')
 	if negative {
 		dst = append(dst, '-')
@@ -214,43 +243,75 @@ func appendBytea(dst, text []byte) []byte {
 	return append(dst, '"')
 }
 
-// The forms of PostgreSQL's dates and times: 0 is a digit.
-const (
-	dateForm  = "0000-00-00"
-	clockForm = "00:00:00"
+// The forms of PostgreSQL's dates and times.
+var (
+	dateForm      = formOf("0000-00-00")
+	clockForm     = formOf("00:00:00")
+	timestampForm = formOf("0000-00-00 00:00:00")
 )
 
-func has(text []byte, form string) bool {
-	if len(text) < len(form) {
+// form is a text that others are held against, in which 0 stands for a digit.
+// It is kept as words of eight bytes, the last of which ends where it ends.
+type form struct {
+	length int
+	at     []int
+	words  []uint64
+	// margins is what each byte, less the form's, lacks to its high bit being set
+	// by the first value that is wrong there: 10 for a digit, 1 for all else.
+	margins []uint64
+}
+
+func formOf(text string) (f form) {
+	f.length = len(text)
+	for i := 0; i < len(text); i += 8 {
+		at := min(i, len(text)-8)
+		f.at = append(f.at, at)
+		f.words = append(f.words, binary.LittleEndian.Uint64([]byte(text[at:])))
+		var margins [8]byte
+		for j := range margins {
+			margins[j] = 0x80 - 1
+			if text[at+j] == '0' {
+				margins[j] = 0x80 - 10
+			}
+		}
+		f.margins = append(f.margins, binary.LittleEndian.Uint64(margins[:]))
+	}
+	return f
+}
+
+// begins tells whether text begins with the form.
+func (f *form) begins(text []byte) bool {
+	if len(text) < f.length {
 		return false
 	}
-	for i := range len(form) {
-		if c := text[i]; form[i] == '0' && (c < '0' || c > '9') || form[i] != '0' && c != form[i] {
-			return false
-		}
+	var wrong uint64
+	for i, at := range f.at {
+		w := binary.LittleEndian.Uint64(text[at:]) ^ f.words[i]
+		wrong |= w | (w + f.margins[i])
 	}
-	return true
+	return wrong&0x8080808080808080 == 0
 }
 
 // appendTimestamp appends "2026-01-02 12:04:05.123456[+00]" as an ISO time in
 // UTC with milliseconds. What JavaScript's Date would not hold the same way
 // (infinity, BC, years above 9999), or is not in UTC, is null.
 func appendTimestamp(dst, text []byte) []byte {
-	if !has(text, dateForm+" "+clockForm) {
+	if !timestampForm.begins(text) {
 		return append(dst, "null"...)
 	}
-	millis, zone := clockRest(text[len(dateForm+" "+clockForm):])
+	millis, zone := clockRest(text[timestampForm.length:])
 	if len(zone) > 0 && string(zone) != "+00" {
 		return append(dst, "null"...)
 	}
-	dst = append(dst, '"')
-	dst = append(dst, text[:len(dateForm)]...)
-	dst = append(dst, 'T')
-	return appendClock(dst, text[len(dateForm)+1:], millis)
+	iso := [26]byte([]byte(`"0000-00-00T00:00:00.000Z"`))
+	copy(iso[1:], text[:10])
+	copy(iso[12:], text[11:19])
+	copy(iso[21:24], millis)
+	return append(dst, iso[:]...)
 }
 
 func appendDate(dst, text []byte) []byte {
-	if len(text) != len(dateForm) || !has(text, dateForm) {
+	if len(text) != dateForm.length || !dateForm.begins(text) {
 		return append(dst, "null"...)
 	}
 	dst = append(dst, '"')
@@ -260,10 +321,10 @@ func appendDate(dst, text []byte) []byte {
 
 // appendTime appends a time of day, whose zone Prisma Client leaves out.
 func appendTime(dst, text []byte) []byte {
-	if !has(text, clockForm) {
+	if !clockForm.begins(text) {
 		return append(dst, "null"...)
 	}
-	millis, _ := clockRest(text[len(clockForm):])
+	millis, _ := clockRest(text[clockForm.length:])
 	dst = append(dst, `"1970-01-01T`...)
 	return appendClock(dst, text, millis)
 }
@@ -280,7 +341,7 @@ func clockRest(text []byte) (millis, zone []byte) {
 
 // appendClock appends hours to milliseconds, Z and the closing quote.
 func appendClock(dst, clock, millis []byte) []byte {
-	dst = append(dst, clock[:len(clockForm)]...)
+	dst = append(dst, clock[:clockForm.length]...)
 	dst = append(dst, '.')
 	dst = append(dst, millis...)
 	return append(append(dst, "000"[len(millis):]...), 'Z', '"')

@@ -78,7 +78,7 @@ func TestValuesAreWhatPrismaShows(t *testing.T) {
 		{"of numerics", oidNumericArray, `{1.50,NaN}`, `["1.5",null]`},
 		{"of bigints", oidInt8Array, `{1}`, `["1"]`},
 		{"of booleans", oidBoolArray, `{t,f}`, `[true,false]`},
-		{"of jsonb", oidJSONBArray, `{"{\"a\": [1, 2]}",NULL}`, `[{"a":[1,2]},null]`},
+		{"of jsonb", oidJSONBArray, `{"{\"a\": [1, 2]}",NULL}`, `[{"a": [1, 2]},null]`},
 		{"of timestamps", oidTimestampArray, `{"2026-01-02 12:04:05"}`, `["2026-01-02T12:04:05.000Z"]`},
 		{"of bytes", oidByteaArray, `{"\\x00ff"}`, `["AP8="]`},
 		{"of enums", enumArray, `{A,B}`, `["A","B"]`},

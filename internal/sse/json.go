@@ -33,16 +33,20 @@ func AppendString[T string | []byte](dst []byte, s T) []byte {
 // AppendText appends s as a JSON string; for long texts faster than
 // [AppendString].
 func AppendText(dst, s []byte) []byte {
-	dst = append(dst, '"')
-	dst = appendText(dst, s, true)
-	return append(dst, '"')
+	if isPlain(s) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
+	return append(appendText(append(dst, '"'), s, true), '"')
 }
 
-// AppendJSON appends text that PostgreSQL vouches for as JSON (json, jsonb),
-// without the white space between its tokens. The type json keeps what its
-// author typed, new lines included. Text that ends in the middle of a string
-// is no JSON: it is sent as a string.
+// AppendJSON appends text that PostgreSQL vouches for as JSON (json, jsonb): as
+// it is, if there is nothing in it that may not go on the wire, and otherwise
+// without the white space between its tokens. The type json keeps what its author
+// typed, new lines included.
 func AppendJSON(dst, text []byte) []byte {
+	if isPlainJSON(text) {
+		return append(dst, text...)
+	}
 	start := len(dst)
 	for i := 0; i < len(text); {
 		c := text[i]
@@ -148,21 +152,57 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
 }
 
-// plainWord tells whether none of eight bytes needs a look: no control
-// character, no quote, backslash, `<`, DEL or non-ASCII byte. Each test sets
-// the high bit of a byte that matches (and may set that of its neighbour above,
-// which only costs the look).
-func plainWord(w uint64) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	control := (w - ones*0x20) &^ w
-	quote := zeroByte(w ^ ones*'"')
-	backslash := zeroByte(w ^ ones*'\\')
-	less := zeroByte(w ^ ones*'<')
-	del := zeroByte(w ^ ones*0x7f)
-	return (w|control|quote|backslash|less|del)&highs == 0
+const ones, highs = 0x0101010101010101, 0x8080808080808080
+
+// isPlain tells whether all of s stands for itself in a JSON string. It may say
+// no where it is, which costs a closer look only.
+func isPlain(s []byte) bool {
+	n := len(s)
+	if n < 8 {
+		for _, c := range s {
+			if !plain[c] {
+				return false
+			}
+		}
+		return true
+	}
+	for i := 8; i < n; i += 8 {
+		if !plainWord(binary.LittleEndian.Uint64(s[i-8:])) {
+			return false
+		}
+	}
+	return plainWord(binary.LittleEndian.Uint64(s[n-8:]))
 }
 
-func zeroByte(w uint64) uint64 {
-	const ones = 0x0101010101010101
-	return (w - ones) &^ w
+// isPlainJSON tells whether all of a JSON text may go on the wire as it is.
+func isPlainJSON(s []byte) bool {
+	n := len(s)
+	if n < 8 {
+		for _, c := range s {
+			if !plain[c] && c != '"' && c != '\\' {
+				return false
+			}
+		}
+		return n > 0
+	}
+	for i := 8; i < n; i += 8 {
+		if wireWord(binary.LittleEndian.Uint64(s[i-8:]))&highs != 0 {
+			return false
+		}
+	}
+	return wireWord(binary.LittleEndian.Uint64(s[n-8:]))&highs == 0
+}
+
+// plainWord tells whether none of eight bytes needs a look: none that may not go
+// on the wire, no quote, no backslash.
+func plainWord(w uint64) bool {
+	return (wireWord(w)|((w^ones*'"')-ones)|((w^ones*'\\')-ones))&highs == 0
+}
+
+// wireWord has the high bit of a byte set if one of eight may not go on the wire
+// as it is: non-ASCII, DEL, a control character, `<`. While all bytes are ASCII,
+// each sum and difference sets it only where it should, or above a byte that is
+// found anyway, by its carry; and non-ASCII is found by itself.
+func wireWord(w uint64) uint64 {
+	return w | (w + ones) | (w - ones*0x20) | ((w ^ ones*'<') - ones)
 }
