@@ -37,6 +37,7 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 type commands struct {
 	Setup   setupCmd   `cmd:"" help:"Prepare the database: publication, replica identities, role."`
 	Serve   serveCmd   `cmd:"" help:"Stream changes to browsers."`
+	Doctor  doctorCmd  `cmd:"" help:"Tell what is wrong with this installation, and the cure; change nothing."`
 	Session sessionCmd `cmd:"" help:"Check or make session cookies."`
 	Demo    demoCmd    `cmd:"" help:"A throwaway PostgreSQL with orgcast on it, on this machine only."`
 	Version versionCmd `cmd:"" help:"Print the version."`
