@@ -22,11 +22,15 @@ build: ## build bin/orgcast
 	go build $(GOFLAGS) -ldflags '$(LDFLAGS)' -o bin/orgcast ./cmd/orgcast
 
 .PHONY: demo
-demo: deps build ## a throwaway PostgreSQL with orgcast on it, and the lines to try
+demo: deps build ## a throwaway PostgreSQL, orgcast on it, and an application with a page
 	bin/orgcast demo
 
 .PHONY: test
-test: deps check test-go fuzz ## everything: checks, all tests with -race, every fuzz target
+test: deps-test check test-go fuzz ## everything: checks, all tests with -race, every fuzz target
+
+.PHONY: deps-test
+deps-test: # the demo's page is tested in a real browser
+	@scripts/deps.sh browser
 
 .PHONY: test-go
 test-go: # the race detector needs cgo, and only it

@@ -42,8 +42,11 @@ var rooms = map[string][]string{
 	"internal/doctor": {
 		"internal/codec", "internal/config", "internal/eventlog", "internal/replication", "internal/route", "internal/session", "internal/setup",
 	},
+	"internal/demo": {
+		"examples/oikion", "internal/app", "internal/cluster", "internal/codec", "internal/config", "internal/session", "internal/setup",
+	},
 	"cmd/orgcast": {
-		"examples/oikion", "internal/app", "internal/cluster", "internal/codec", "internal/config", "internal/doctor", "internal/session",
+		"internal/app", "internal/codec", "internal/config", "internal/demo", "internal/doctor", "internal/session",
 		"internal/setup", "internal/telemetry",
 	},
 	// Test kits: only tests import them.
