@@ -11,6 +11,9 @@ type Principal struct {
 	// Scheme names how the session was read: "authjs", "nextauth",
 	// "authjs-database".
 	Scheme string
+	// Session names the session in the application's database; zero if it is all
+	// in the cookie.
+	Session SessionID
 	// Scope is opaque and differs for every session and user: what a client
 	// shares between tabs or keeps, it keys by it.
 	Scope string

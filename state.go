@@ -13,6 +13,9 @@ const (
 	SpaceMembers Space = 'm'
 	// SpaceOrganizations holds the organizations' names.
 	SpaceOrganizations Space = 'o'
+	// SpaceSessions holds the sessions that the application keeps in its
+	// database, by the hash of their tokens.
+	SpaceSessions Space = 's'
 )
 
 // StateChange is what a transaction does to one key of a [Space], or to all the

@@ -14,6 +14,9 @@ type Directory struct {
 	rows   map[string]orgcast.Member
 	places map[place][]orgcast.Member
 	names  map[orgcast.OrganizationID]string
+	// sessions holds a row as long as the application does: also one that has
+	// expired, which the application may still extend.
+	sessions map[orgcast.SessionID]orgcast.Session
 }
 
 // place is where a membership is one: the table may have several rows for it.
@@ -36,6 +39,7 @@ func (d *Directory) Forget() {
 	d.rows = map[string]orgcast.Member{}
 	d.places = map[place][]orgcast.Member{}
 	d.names = map[orgcast.OrganizationID]string{}
+	d.sessions = map[orgcast.SessionID]orgcast.Session{}
 }
 
 // Load puts one stored entry into the directory. Other spaces are not its own.
@@ -54,7 +58,7 @@ func (d *Directory) Replace(load func(put func(space orgcast.Space, key, value [
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.rows, d.places, d.names = next.rows, next.places, next.names
+	d.rows, d.places, d.names, d.sessions = next.rows, next.places, next.names, next.sessions
 	return nil
 }
 
@@ -74,6 +78,8 @@ func (d *Directory) Apply(changes []orgcast.StateChange) error {
 			clear(d.places)
 		case c.Prefix && c.Space == orgcast.SpaceOrganizations:
 			clear(d.names)
+		case c.Prefix && c.Space == orgcast.SpaceSessions:
+			clear(d.sessions)
 		case c.Prefix:
 		default:
 			if err := d.set(c.Space, c.Key, c.Value); err != nil {
@@ -93,6 +99,8 @@ func (d *Directory) set(space orgcast.Space, key, value []byte) error {
 		} else {
 			d.names[orgcast.OrganizationID(key)] = string(value)
 		}
+	case orgcast.SpaceSessions:
+		return d.setSession(key, value)
 	case orgcast.SpaceMembers:
 		if old, ok := d.rows[string(key)]; ok {
 			d.remove(old)
@@ -108,6 +116,23 @@ func (d *Directory) set(space orgcast.Space, key, value []byte) error {
 		d.rows[m.Row] = m
 		d.places[at] = append(d.places[at], m)
 	}
+	return nil
+}
+
+// setSession forgets what it had before it reads: an entry that can't be read is
+// nobody's session.
+func (d *Directory) setSession(key, value []byte) error {
+	if len(key) == len(orgcast.SessionID{}) {
+		delete(d.sessions, orgcast.SessionID(key))
+	}
+	if value == nil {
+		return nil
+	}
+	id, session, err := orgcast.ParseSession(key, value)
+	if err != nil {
+		return err
+	}
+	d.sessions[id] = session
 	return nil
 }
 
@@ -136,6 +161,22 @@ func (d *Directory) Membership(user orgcast.UserID, organization orgcast.Organiz
 		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Row, b.Row))
 	})
 	return orgcast.Membership{Organization: organization, User: user, Role: m.Role, Since: m.Since}, true
+}
+
+// Session tells whose a session is and when it ends, also if it has ended
+// already.
+func (d *Directory) Session(id orgcast.SessionID) (orgcast.Session, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	s, ok := d.sessions[id]
+	return s, ok
+}
+
+// Sessions is how many rows the table of sessions has.
+func (d *Directory) Sessions() int {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.sessions)
 }
 
 // Name is an organization's name; empty if it has none.

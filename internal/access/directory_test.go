@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -20,6 +21,8 @@ func setMember(m orgcast.Member) orgcast.StateChange {
 type model struct {
 	rows  map[string]orgcast.Member
 	names map[orgcast.OrganizationID]string
+	// sessions by their keys, as stored.
+	sessions map[string]string
 }
 
 func (m *model) apply(c orgcast.StateChange) {
@@ -34,6 +37,12 @@ func (m *model) apply(c orgcast.StateChange) {
 			panic(err)
 		}
 		m.rows[member.Row] = member
+	case c.Space == orgcast.SpaceSessions && c.Prefix:
+		clear(m.sessions)
+	case c.Space == orgcast.SpaceSessions && c.Value == nil:
+		delete(m.sessions, string(c.Key))
+	case c.Space == orgcast.SpaceSessions:
+		m.sessions[string(c.Key)] = string(c.Value)
 	case c.Space == orgcast.SpaceOrganizations && c.Prefix:
 		clear(m.names)
 	case c.Space == orgcast.SpaceOrganizations && c.Value == nil:
@@ -64,18 +73,30 @@ func (m *model) entries(put func(orgcast.Space, []byte, []byte) error) error {
 	for id, name := range m.names {
 		err = errors.Join(err, put(orgcast.SpaceOrganizations, []byte(id), []byte(name)))
 	}
+	for id, value := range m.sessions {
+		err = errors.Join(err, put(orgcast.SpaceSessions, []byte(id), []byte(value)))
+	}
 	return errors.Join(err, put(orgcast.SpaceParents, []byte("not"), []byte("ours")))
 }
 
 var (
 	testUsers         = []orgcast.UserID{"u", "u1", ""}
 	testOrganizations = []orgcast.OrganizationID{"o", "o1", "1"}
+	testSessions      = []orgcast.SessionID{{}, {1}, {31: 1}}
 )
 
 func drawChange(t *rapid.T) orgcast.StateChange {
 	row := rapid.SampledFrom([]string{"r1", "r2", "r3", "r4"}).Draw(t, "row")
 	organization := rapid.SampledFrom(testOrganizations).Draw(t, "organization")
-	switch rapid.IntRange(0, 19).Draw(t, "change") {
+	session := rapid.SampledFrom(testSessions).Draw(t, "session")
+	switch rapid.IntRange(0, 25).Draw(t, "change") {
+	case 20:
+		return orgcast.StateChange{Space: orgcast.SpaceSessions, Prefix: true}
+	case 21:
+		return orgcast.StateChange{Space: orgcast.SpaceSessions, Key: session[:]}
+	case 22, 23, 24, 25:
+		s := orgcast.Session{User: rapid.SampledFrom(testUsers[:2]).Draw(t, "whose"), ExpiresAt: time.UnixMicro(rapid.Int64Range(-10, 10).Draw(t, "until"))}
+		return orgcast.StateChange{Space: orgcast.SpaceSessions, Key: session[:], Value: s.Append(nil)}
 	case 0:
 		return orgcast.StateChange{Space: orgcast.SpaceMembers, Prefix: true}
 	case 1:
@@ -103,7 +124,7 @@ func drawChange(t *rapid.T) orgcast.StateChange {
 func TestTheDirectorySaysWhatTheTableSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := NewDirectory()
-		m := &model{map[string]orgcast.Member{}, map[orgcast.OrganizationID]string{}}
+		m := &model{map[string]orgcast.Member{}, map[orgcast.OrganizationID]string{}, map[string]string{}}
 		for range rapid.IntRange(1, 30).Draw(t, "transactions") {
 			changes := rapid.SliceOfN(rapid.Custom(drawChange), 0, 5).Draw(t, "changes")
 			for _, c := range changes {
@@ -133,6 +154,16 @@ func TestTheDirectorySaysWhatTheTableSays(t *testing.T) {
 				if got := d.Name(o); got != m.names[o] {
 					t.Fatalf("name of %q: %q, want %q", o, got, m.names[o])
 				}
+			}
+			for _, id := range testSessions {
+				got, ok := d.Session(id)
+				value, wantOK := m.sessions[string(id[:])]
+				if ok != wantOK || ok && string(got.Append(nil)) != value {
+					t.Fatalf("session %x: %+v %v, want %q", id, got, ok, value)
+				}
+			}
+			if d.Sessions() != len(m.sessions) {
+				t.Fatalf("%d sessions, want %d", d.Sessions(), len(m.sessions))
 			}
 			if members, names := d.Size(); members != len(m.rows) || names != len(m.names) {
 				t.Fatalf("%d members and %d names, want %d and %d", members, names, len(m.rows), len(m.names))
@@ -230,6 +261,29 @@ func BenchmarkMembership(b *testing.B) {
 	for b.Loop() {
 		if _, ok := d.Membership("user42", "org42"); !ok {
 			b.Fatal("no member")
+		}
+	}
+}
+
+// A session that can't be read is nobody's, and what was there before is not left
+// standing in its place.
+func TestASessionThatCannotBeReadIsNobodys(t *testing.T) {
+	id := orgcast.NameSession([]byte("token"))
+	good := orgcast.Session{User: "u", ExpiresAt: time.UnixMicro(1)}
+	for name, bad := range map[string]orgcast.StateChange{
+		"no user":     {Space: orgcast.SpaceSessions, Key: id[:], Value: make([]byte, 8)},
+		"nothing":     {Space: orgcast.SpaceSessions, Key: id[:], Value: []byte{}},
+		"a short key": {Space: orgcast.SpaceSessions, Key: id[:31], Value: good.Append(nil)},
+	} {
+		d := NewDirectory()
+		if err := d.Apply([]orgcast.StateChange{{Space: orgcast.SpaceSessions, Key: id[:], Value: good.Append(nil)}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Apply([]orgcast.StateChange{bad}); err == nil {
+			t.Errorf("%s: read", name)
+		}
+		if _, ok := d.Session(id); ok && len(bad.Key) == len(id) {
+			t.Errorf("%s: the old one stands", name)
 		}
 	}
 }

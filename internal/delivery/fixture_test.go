@@ -42,6 +42,8 @@ func (members) Membership(orgcast.UserID, orgcast.OrganizationID) (orgcast.Membe
 	return member, true
 }
 
+func (members) Session(orgcast.SessionID) (orgcast.Session, bool) { return orgcast.Session{}, false }
+
 func (members) Name(orgcast.OrganizationID) string { return "Acme" }
 
 // barrier is a function.
@@ -204,5 +206,5 @@ func (f *fixture) dispatch(size int) {
 	frame := sse.AppendEventHead(nil, c, orgcast.DataSync, "a", 1, sse.SourcePostgres)
 	frame = sse.AppendString(frame, string(bytes.Repeat([]byte{'x'}, size)))
 	frame = sse.AppendEventTail(frame, false)
-	f.hub.Dispatch(f.lsn+2, []orgcast.Event{{Cursor: c, Organization: "a", Type: orgcast.DataSync, Frame: frame}}, nil, false)
+	f.hub.Dispatch(f.lsn+2, []orgcast.Event{{Cursor: c, Organization: "a", Type: orgcast.DataSync, Frame: frame}}, nil, nil, false)
 }

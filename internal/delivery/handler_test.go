@@ -234,7 +234,7 @@ func TestALogThatCannotBeReadEndsTheStream(t *testing.T) {
 		l := log{read: func(context.Context) error { return errNo }}
 		f := connect(t, hub.Config{}, passed, hub.Spec{}, l)
 		f.expect("connection", "ready")
-		f.hub.Dispatch(200, nil, nil, true)
+		f.hub.Dispatch(200, nil, nil, nil, true)
 		f.ends(LostLog)
 	})
 }
@@ -245,7 +245,7 @@ func TestAPeerThatLeavesDuringAReplayIsCounted(t *testing.T) {
 		l := log{read: func(ctx context.Context) error { close(reading); <-ctx.Done(); return ctx.Err() }}
 		f := connect(t, hub.Config{}, passed, hub.Spec{}, l)
 		f.expect("connection", "ready")
-		f.hub.Dispatch(200, nil, nil, true)
+		f.hub.Dispatch(200, nil, nil, nil, true)
 		<-reading
 		f.conn.Close()
 		f.ends(LostPeer)

@@ -24,7 +24,7 @@ type Directory interface {
 
 // Hub hands events to streams.
 type Hub interface {
-	Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, lapped bool)
+	Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, sessions []orgcast.SessionChange, lapped bool)
 	Advance(end orgcast.LSN)
 }
 
@@ -180,7 +180,7 @@ func (f *Feed) commit() error {
 		return err
 	}
 	f.position, f.persisted = f.tx.EndLSN, f.now()
-	f.hub.Dispatch(f.tx.EndLSN, f.out.Events, f.out.Members, f.lapped)
+	f.hub.Dispatch(f.tx.EndLSN, f.out.Events, f.out.Members, f.out.Sessions, f.lapped)
 	f.passed(f.tx.EndLSN)
 	f.out.Reset()
 	f.dirty = false

@@ -44,6 +44,33 @@ func TestNothingOfAnOpenTransactionIsSeen(t *testing.T) {
 	expect(t, "position", f.Position(), orgcast.LSN(2010))
 }
 
+func TestSessionsGoToTheLogAndTheHubButInNoEvent(t *testing.T) {
+	f, w := begin(t)
+	gone := pgoutputtest.Row{"s1", "tok", "u1", "2025-11-23 12:00:00"}
+	mustSend(t, f, transaction(2000, pgoutputtest.Relation(sessions), pgoutputtest.Insert(sessions, pgoutputtest.Row{"s2", "tok2", "u2", "2025-11-23 12:00:00"}),
+		pgoutputtest.Delete(sessions, gone), pgoutputtest.Truncate(sessions)))
+	if len(w.sessions) != 3 || w.sessions[1].ID != orgcast.NameSession([]byte("tok")) || !w.sessions[2].Everybody || len(w.events) != 0 {
+		t.Fatalf("dispatched: %+v, %v", w.sessions, w.events)
+	}
+	mustSend(t, f, transaction(3000, pgoutputtest.Insert(sessions, gone)))
+	if len(w.sessions) != 4 {
+		t.Errorf("dispatched again: %+v", w.sessions)
+	}
+	kept := 0
+	err := w.State(func(space orgcast.Space, key, value []byte) error {
+		if space == orgcast.SpaceSessions {
+			kept++
+			if id := orgcast.NameSession([]byte("tok")); !bytes.Equal(key, id[:]) || bytes.Contains(value, []byte("tok")) {
+				t.Errorf("stored: %q %q", key, value)
+			}
+		}
+		return nil
+	})
+	if err != nil || kept != 1 {
+		t.Errorf("%d sessions are stored, %v", kept, err)
+	}
+}
+
 func TestAChildBeforeItsParentInOneTransactionIsTheParents(t *testing.T) {
 	f, w := begin(t)
 	mustSend(t, f, transaction(2000,

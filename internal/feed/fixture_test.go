@@ -18,6 +18,7 @@ const rules = `
 version: 1
 organizations: {table: organizations, id: id, name: name}
 membership: {table: members, id: id, user: user, organization: organization, role: role}
+sessions: {table: sessions, token: token, user: user, expires: expires}
 tables:
   clients:
     event: data.sync
@@ -40,9 +41,10 @@ func table(oid uint32, name string, columns ...string) *orgcast.Relation {
 }
 
 var (
-	members = table(1, "members", "id", "user", "organization", "role")
-	clients = table(2, "clients", "id", "organization", "name")
-	notes   = table(3, "notes", "id", "client", "text")
+	members  = table(1, "members", "id", "user", "organization", "role")
+	clients  = table(2, "clients", "id", "organization", "name")
+	notes    = table(3, "notes", "id", "client", "text")
+	sessions = table(4, "sessions", "id", "token", "user", "expires")
 )
 
 func newClient(id string) []byte {
@@ -56,6 +58,7 @@ type witness struct {
 	heard     []string
 	positions []orgcast.LSN // that the hub was told
 	events    []orgcast.Event
+	sessions  []orgcast.SessionChange
 	lapped    bool
 	appends   int
 	largest   int // batch, in bytes
@@ -84,10 +87,10 @@ func (w *witness) Append(b *eventlog.Batch, end orgcast.LSN, committed time.Time
 
 func (w *witness) Apply([]orgcast.StateChange) error { w.hear("directory"); return nil }
 
-func (w *witness) Dispatch(end orgcast.LSN, events []orgcast.Event, _ []orgcast.MemberChange, lapped bool) {
+func (w *witness) Dispatch(end orgcast.LSN, events []orgcast.Event, _ []orgcast.MemberChange, sessions []orgcast.SessionChange, lapped bool) {
 	w.hear("hub")
 	w.positions = append(w.positions, end)
-	w.lapped = lapped
+	w.lapped, w.sessions = lapped, append(w.sessions, sessions...)
 	for _, e := range events {
 		e.Frame = slices.Clone(e.Frame)
 		w.events = append(w.events, e)

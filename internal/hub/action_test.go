@@ -17,6 +17,10 @@ func (w *world) commit() {
 	finish := commit + orgcast.LSN(rapid.IntRange(2, 30).Draw(t, "length"))
 	var events []orgcast.Event
 	var changes []orgcast.MemberChange
+	var sessions []orgcast.SessionChange
+	for _, c := range w.clients {
+		c.expired = c.expires
+	}
 	index := uint64(0)
 	at := func() orgcast.Cursor {
 		index += uint64(rapid.IntRange(1, 9).Draw(t, "index"))
@@ -25,7 +29,16 @@ func (w *world) commit() {
 	for range rapid.IntRange(0, 6).Draw(t, "events") {
 		c := at()
 		o := rapid.SampledFrom(append(organizations, orgcast.Everyone)).Draw(t, "organization")
-		switch rapid.IntRange(0, 9).Draw(t, "what") {
+		switch rapid.IntRange(0, 11).Draw(t, "what") {
+		case 10, 11:
+			if rapid.IntRange(0, 9).Draw(t, "truncate sessions") == 0 {
+				clear(w.members.sessions)
+				sessions = append(sessions, orgcast.SessionChange{Cursor: c, Everybody: true})
+				break
+			}
+			id := rapid.SampledFrom(sessionIDs).Draw(t, "session")
+			w.drawSession(id)
+			sessions = append(sessions, orgcast.SessionChange{Cursor: c, ID: id})
 		case 0:
 			events = append(events, makeEvent(c, o, orgcast.KindReset, 0, orgcast.Audience{}, 0))
 		case 1:
@@ -63,6 +76,13 @@ func (w *world) commit() {
 			}
 		}
 	}
+	for _, s := range slices.Backward(sessions) {
+		for _, c := range w.clients {
+			if s.Everybody || s.ID == c.spec.Session {
+				w.judgeSession(c, s.Cursor)
+			}
+		}
+	}
 	given := events
 	lapped := rapid.IntRange(0, 9).Draw(t, "lapped") == 0
 	if lapped {
@@ -75,7 +95,7 @@ func (w *world) commit() {
 	}
 	// A stream is stepped also between what is put on the tails and the watermark.
 	w.members.asked = w.stepAny
-	w.hub.Dispatch(finish, given, changes, lapped)
+	w.hub.Dispatch(finish, given, changes, sessions, lapped)
 	w.members.asked = nil
 	for i := range given {
 		clear(given[i].Frame)
@@ -133,6 +153,10 @@ func (w *world) open() {
 		}
 	}
 	spec := Spec{User: rapid.SampledFrom(users).Draw(t, "user"), ExpiresAt: w.now.Add(time.Duration(rapid.IntRange(1, 3000).Draw(t, "expires")) * time.Second)}
+	if rapid.Bool().Draw(t, "database session") {
+		// It may have ended, or have become another's, since it was found.
+		spec.Session = rapid.SampledFrom(sessionIDs).Draw(t, "session")
+	}
 	spec.Organizations = rapid.SampledFrom([][]orgcast.OrganizationID{{"a"}, {"ab"}, {"b"}, {"a", "b"}, {"ab", "a"}, {"a", "ab", "b"}}).Draw(t, "organizations")
 	if rapid.IntRange(0, 3).Draw(t, "filtered") == 0 {
 		spec.Filter.AddType(rapid.SampledFrom([]orgcast.EventType{orgcast.DataSync, orgcast.PropertyUpdate}).Draw(t, "only"))
@@ -154,7 +178,7 @@ func (w *world) open() {
 			spec.HasResume, spec.Resume = true, orgcast.Cursor{Epoch: w.epoch + 100, LSN: w.end}
 		}
 	}
-	c := &client{stream: w.hub.Register(spec), spec: spec}
+	c := &client{stream: w.hub.Register(spec), spec: spec, expires: spec.ExpiresAt}
 	if w.closing {
 		c.end = &end{reason: orgcast.ClosingShutdown}
 	}
@@ -173,6 +197,7 @@ func (w *world) start(c *client) {
 			c.ends(end{orgcast.Cursor{}, was.Organization, orgcast.ClosingLease})
 		}
 	}
+	w.judgeSession(c, orgcast.Cursor{})
 	c.floor = orgcast.Position(w.epoch, since)
 	c.stream.Start(c.members, w.now, func() {})
 }
@@ -194,8 +219,14 @@ func (w *world) begin() {
 			}
 		}
 	}
+	for _, id := range sessionIDs {
+		w.drawSession(id)
+	}
 	w.epoch, w.end = epoch, start
 	w.judgeAll(w.watermark())
+	for _, c := range w.clients {
+		w.judgeSession(c, w.watermark())
+	}
 	w.hub.Reset(epoch, start)
 }
 

@@ -22,7 +22,7 @@ func BenchmarkDispatch(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				events[0].Cursor.LSN = lsn
-				h.Dispatch(lsn+8, events, nil, false)
+				h.Dispatch(lsn+8, events, nil, nil, false)
 				lsn += 8
 			}
 		})
@@ -47,7 +47,7 @@ func BenchmarkStep(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				events[0].Cursor.LSN = lsn
-				h.Dispatch(lsn+8, events, nil, false)
+				h.Dispatch(lsn+8, events, nil, nil, false)
 				if st := s.Step(noon); len(st.Frames) != 1 {
 					b.Fatalf("%d frames", len(st.Frames))
 				}

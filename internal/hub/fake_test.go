@@ -67,6 +67,8 @@ type place struct {
 type memoryMembers struct {
 	mu   sync.Mutex
 	rows map[place]orgcast.Membership
+	// sessions are those of the database.
+	sessions map[orgcast.SessionID]orgcast.Session
 	// asked is called whenever the hub asks, in the middle of what it does.
 	asked func()
 }
@@ -79,6 +81,30 @@ func (m *memoryMembers) Membership(u orgcast.UserID, o orgcast.OrganizationID) (
 	defer m.mu.Unlock()
 	found, ok := m.rows[place{u, o}]
 	return found, ok
+}
+
+func (m *memoryMembers) Session(id orgcast.SessionID) (orgcast.Session, bool) {
+	if m.asked != nil {
+		m.asked()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.sessions[id]
+	return s, ok
+}
+
+// setSession sets a session or, with a nil one, ends it.
+func (m *memoryMembers) setSession(id orgcast.SessionID, s *orgcast.Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s == nil {
+		delete(m.sessions, id)
+		return
+	}
+	if m.sessions == nil {
+		m.sessions = map[orgcast.SessionID]orgcast.Session{}
+	}
+	m.sessions[id] = *s
 }
 
 func (m *memoryMembers) Name(o orgcast.OrganizationID) string { return "Name of " + string(o) }

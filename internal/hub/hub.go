@@ -17,10 +17,11 @@ type Log interface {
 	Floor() orgcast.Cursor
 }
 
-// Members tells who belongs where, as of the last transaction.
+// Members tells who belongs where, and which sessions of the database there are, as of the last transaction.
 type Members interface {
 	Membership(orgcast.UserID, orgcast.OrganizationID) (orgcast.Membership, bool)
 	Name(orgcast.OrganizationID) string
+	Session(orgcast.SessionID) (orgcast.Session, bool)
 }
 
 // Config is what bounds the hub. Zero fields get the default.
@@ -84,7 +85,9 @@ type Hub struct {
 	tailBytes int    // of all tails
 	round     uint64 // counts the dispatches
 	streams   map[*Stream]struct{}
-	shutdown  bool
+	// sessions holds the streams of every session of the database.
+	sessions map[orgcast.SessionID]map[*Stream]struct{}
+	shutdown bool
 }
 
 // New returns a hub that is not at any position yet: see [Hub.Reset].
@@ -95,7 +98,10 @@ func New(log Log, members Members, config Config) *Hub {
 	config.Heartbeat = cmp.Or(config.Heartbeat, 15*time.Second)
 	config.Lease = cmp.Or(config.Lease, 15*time.Minute)
 	config.StepBytes = cmp.Or(config.StepBytes, 256<<10)
-	h := &Hub{log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{}}
+	h := &Hub{
+		log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{},
+		sessions: map[orgcast.SessionID]map[*Stream]struct{}{},
+	}
 	h.watermark.Store(&mark{})
 	h.feed.Store(&feedState{state: orgcast.FeedStale})
 	return h
@@ -103,7 +109,8 @@ func New(log Log, members Members, config Config) *Hub {
 
 // Reset puts the hub at a position where nothing is known of what was before:
 // at the start, and when a new epoch begins. Streams of another epoch are told
-// to refetch; those whose user no longer belongs are closed.
+// to refetch; those whose user no longer belongs, or whose session is no more, are
+// closed.
 func (h *Hub) Reset(epoch orgcast.Epoch, end orgcast.LSN) {
 	h.mu.Lock()
 	m := mark{epoch, end}
@@ -111,6 +118,9 @@ func (h *Hub) Reset(epoch orgcast.Epoch, end orgcast.LSN) {
 		t.lap(m.cursor())
 	}
 	h.recheck(m.cursor())
+	for id := range h.sessions {
+		h.judgeSession(nil, id, m.cursor())
+	}
 	h.watermark.Store(&m)
 	wake := h.all(nil)
 	h.mu.Unlock()
@@ -118,10 +128,11 @@ func (h *Hub) Reset(epoch orgcast.Epoch, end orgcast.LSN) {
 }
 
 // Dispatch hands out one committed transaction. changes are what it did to
-// memberships; they are in [Members] already. lapped says that events does not
+// memberships, sessions what it did to sessions; [Members] knows both already.
+// lapped says that events does not
 // hold all: the streams read the transaction from the log. Dispatch, Advance and
 // Reset are the feed's: they are called by one goroutine.
-func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, lapped bool) {
+func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, sessions []orgcast.SessionChange, lapped bool) {
 	h.mu.Lock()
 	m := mark{h.watermark.Load().epoch, end}
 	wake := h.waking[:0]
@@ -137,6 +148,9 @@ func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcas
 	// see the last of it.
 	for i := len(changes) - 1; i >= 0; i-- {
 		wake = h.change(wake, &changes[i])
+	}
+	for i := len(sessions) - 1; i >= 0; i-- {
+		wake = h.changeSession(wake, &sessions[i])
 	}
 	h.watermark.Store(&m)
 	h.mu.Unlock()

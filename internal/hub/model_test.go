@@ -34,6 +34,9 @@ func TestEveryStreamGetsExactlyWhatTheModelSays(t *testing.T) {
 				w.members.set(place{u, o}, rapid.SampledFrom(roles).Draw(t, "role"), 0)
 			}
 		}
+		for _, id := range sessionIDs {
+			w.drawSession(id)
+		}
 		w.hub = New(w.log, w.members, w.config)
 		w.hub.Reset(w.epoch, w.end)
 		w.hub.SetFeed(orgcast.FeedLive, w.now)
@@ -61,8 +64,8 @@ func TestEveryStreamGetsExactlyWhatTheModelSays(t *testing.T) {
 			c.stream.Close()
 			c.stream.Close()
 		}
-		if n := len(w.hub.streams) + len(w.hub.tails) + w.hub.tailBytes; n != 0 {
-			t.Fatalf("all is closed, and %d streams, %d tails and %d bytes are left", len(w.hub.streams), len(w.hub.tails), w.hub.tailBytes)
+		if n := len(w.hub.streams) + len(w.hub.tails) + len(w.hub.sessions) + w.hub.tailBytes; n != 0 {
+			t.Fatalf("all is closed, and %d streams, %d tails, %d sessions and %d bytes are left", len(w.hub.streams), len(w.hub.tails), len(w.hub.sessions), w.hub.tailBytes)
 		}
 	})
 }

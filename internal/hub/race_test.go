@@ -113,7 +113,7 @@ func TestStreamsReadWhileTheFeedWrites(t *testing.T) {
 		e := makeEvent(at(lsn, 0), o, orgcast.KindEvent, typ, orgcast.Audience{}, commits%300)
 		f := makeEvent(at(lsn, 8), o, orgcast.KindEvent, orgcast.DataSync, orgcast.Audience{}, 0)
 		log.append(e, f)
-		h.Dispatch(lsn+2, []orgcast.Event{e, f}, changes, commits%100 == 0)
+		h.Dispatch(lsn+2, []orgcast.Event{e, f}, changes, nil, commits%100 == 0)
 	}
 	for range transactions / 2 {
 		write(orgcast.DataSync)

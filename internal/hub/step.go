@@ -30,6 +30,7 @@ func (s *Stream) Step(now time.Time) (st Step) {
 	watermark := s.hub.watermark.Load()
 	upTo := watermark.cursor()
 	end := s.end.Load()
+	expires := *s.expires.Load()
 	if s.phase == phaseNew {
 		s.greet(now, upTo)
 	}
@@ -70,7 +71,7 @@ func (s *Stream) Step(now time.Time) (st Step) {
 	}
 	s.flush(&st)
 	st.Next = s.beat
-	for _, t := range []time.Time{s.lease, s.spec.ExpiresAt} {
+	for _, t := range []time.Time{s.lease, expires} {
 		if t.Before(st.Next) {
 			st.Next = t
 		}
@@ -138,7 +139,7 @@ func (s *Stream) over(e *end, upTo orgcast.Cursor, now time.Time) *end {
 	switch {
 	case e != nil && (e.at.IsZero() || e.at.Epoch != upTo.Epoch || s.cursor.Compare(e.at) >= 0):
 		return e
-	case !now.Before(s.spec.ExpiresAt):
+	case !now.Before(*s.expires.Load()):
 		return &end{reason: orgcast.ClosingSessionExpired}
 	case !now.Before(s.lease):
 		return &end{reason: orgcast.ClosingLease}

@@ -12,8 +12,11 @@ import (
 
 // Spec is what a client asked for.
 type Spec struct {
-	User          orgcast.UserID
-	Scope         string
+	User  orgcast.UserID
+	Scope string
+	// Session is the stream's session in the application's database; zero if it is
+	// all in the cookie.
+	Session       orgcast.SessionID
 	Organizations []orgcast.OrganizationID
 	Filter        orgcast.Filter
 	// Resume is the client's cursor, if HasResume; Malformed says that it sent
@@ -21,7 +24,8 @@ type Spec struct {
 	Resume    orgcast.Cursor
 	HasResume bool
 	Malformed bool
-	// ExpiresAt is when the session ends, tolerance included.
+	// ExpiresAt is when the session ends, tolerance included. That of a Session is
+	// as [Members] knows it from then on.
 	ExpiresAt time.Time
 }
 
@@ -35,6 +39,7 @@ type Stream struct {
 	// Set from outside, read by the driver.
 	end       atomic.Pointer[end]
 	confirmed atomic.Pointer[mark]
+	expires   atomic.Pointer[time.Time]
 	wake      atomic.Pointer[func()]
 
 	// parts is fixed by Start; its roles are read by the hub, under Hub.mu.
@@ -93,9 +98,13 @@ func (h *Hub) Register(spec Spec) *Stream {
 	var random [16]byte
 	rand.Read(random[:])
 	s := &Stream{hub: h, spec: spec, id: base64.RawURLEncoding.EncodeToString(random[:])}
+	s.expires.Store(&spec.ExpiresAt)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.streams[s] = struct{}{}
+	if !spec.Session.IsZero() {
+		h.enlist(s)
+	}
 	for _, organization := range spec.Organizations {
 		t := h.tails[organization]
 		if t == nil {
@@ -113,7 +122,7 @@ func (h *Hub) Register(spec Spec) *Stream {
 
 // Start fixes what the stream may see: members are the memberships that were
 // found, in the order of its organizations. What has changed since they were
-// found ends the stream at once. wake is called, from any goroutine and often,
+// found ends the stream at once, as does the end of its session. wake is called, from any goroutine and often,
 // when there may be something to do.
 func (s *Stream) Start(members []orgcast.Membership, now time.Time, wake func()) {
 	s.hub.mu.Lock()
@@ -131,6 +140,9 @@ func (s *Stream) Start(members []orgcast.Membership, now time.Time, wake func())
 	}
 	s.floor = orgcast.Position(s.hub.watermark.Load().epoch, since)
 	s.started = true
+	if !s.spec.Session.IsZero() {
+		s.judgeSession(orgcast.Cursor{})
+	}
 	s.hub.mu.Unlock()
 	s.wake.Store(&wake)
 	s.lease = now.Add(jitter(s.hub.config.Lease, 0.2))
@@ -145,6 +157,7 @@ func (s *Stream) Close() {
 		h := s.hub
 		h.mu.Lock()
 		delete(h.streams, s)
+		h.delist(s)
 		for _, p := range s.parts {
 			delete(p.tail.streams, s)
 			if len(p.tail.streams) == 0 && h.tails[p.organization] == p.tail {

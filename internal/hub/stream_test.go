@@ -48,7 +48,7 @@ func at(lsn orgcast.LSN, index uint64) orgcast.Cursor {
 func commit(h *Hub, log *memoryLog, lsn orgcast.LSN, size int) {
 	e := makeEvent(at(lsn, 0), "a", orgcast.KindEvent, orgcast.DataSync, orgcast.Audience{}, size)
 	log.append(e)
-	h.Dispatch(lsn+2, []orgcast.Event{e}, nil, false)
+	h.Dispatch(lsn+2, []orgcast.Event{e}, nil, nil, false)
 }
 
 // said is what a step says, as "type" or "type reason", or "heartbeat".
@@ -170,7 +170,7 @@ func TestARemovalBetweenCheckAndStartEndsTheStreamAtOnce(t *testing.T) {
 	members.unset(place{"u", "a"})
 	log.append(e)
 	s.Start([]orgcast.Membership{found}, noon, func() {})
-	h.Dispatch(202, []orgcast.Event{e}, []orgcast.MemberChange{{Cursor: at(200, 8), Before: member(found)}}, false)
+	h.Dispatch(202, []orgcast.Event{e}, []orgcast.MemberChange{{Cursor: at(200, 8), Before: member(found)}}, nil, false)
 	if st := expect(t, s, noon, "connection", "closing membership_revoked"); !st.Done {
 		t.Fatal("not done")
 	}
@@ -192,7 +192,7 @@ func TestAMemberOfTheOldEpochMissesNothingOfTheNewOne(t *testing.T) {
 	expect(t, s, noon, "reset epoch")
 	e := makeEvent(orgcast.Cursor{Epoch: 2, LSN: 600}, "a", orgcast.KindEvent, orgcast.DataSync, orgcast.Audience{}, 10)
 	log.append(e)
-	h.Dispatch(602, []orgcast.Event{e}, nil, false)
+	h.Dispatch(602, []orgcast.Event{e}, nil, nil, false)
 	expect(t, s, noon, "data.sync")
 }
 
@@ -272,7 +272,7 @@ func TestADispatchWakesOnceWhomItConcernsAndNobodyElse(t *testing.T) {
 			events = append(events, makeEvent(at(lsn, uint64(i)), o, orgcast.KindEvent, orgcast.DataSync, orgcast.Audience{}, 10))
 		}
 		log.append(events...)
-		h.Dispatch(lsn+2, events, nil, false)
+		h.Dispatch(lsn+2, events, nil, nil, false)
 		if !maps.Equal(woken, tt.want) {
 			t.Errorf("%q woke %v, want %v", tt.to, woken, tt.want)
 		}

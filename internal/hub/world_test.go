@@ -36,6 +36,8 @@ type client struct {
 	told                 orgcast.FeedState
 	pos                  orgcast.Cursor // everything up to it was received
 	end                  *end
+	expires              time.Time // when the session ends
+	expired              time.Time // when it ended before the transaction that is being handed out
 	confirmed            *orgcast.Cursor
 	behind, received     int
 	load                 bool
@@ -46,6 +48,7 @@ var (
 	organizations = []orgcast.OrganizationID{"a", "ab", "b"}
 	users         = []orgcast.UserID{"u", "v"}
 	roles         = []string{"ADMIN", "AGENT"}
+	sessionIDs    = []orgcast.SessionID{{1}, {2}, {3}}
 )
 
 func (w *world) watermark() orgcast.Cursor { return orgcast.Position(w.epoch, w.end) }
@@ -208,11 +211,12 @@ func (w *world) reset(c *client, m message) {
 func (w *world) close(c *client, m message) {
 	c.done = true
 	switch reason := orgcast.ClosingReason(m.Reason); {
+	case reason == orgcast.ClosingSessionExpired && !w.now.Before(c.expires):
+	case reason == orgcast.ClosingSessionExpired && w.members.asked != nil && !w.now.Before(c.expired):
 	case c.end != nil && reason == c.end.reason && m.Organization == c.end.organization:
 		if e := w.next(c, w.limit(c)); e != nil && !c.end.at.IsZero() && c.end.at.Epoch == w.epoch {
 			w.t.Fatalf("closed at %v for %s before the event %v", c.pos, reason, e.Cursor)
 		}
-	case reason == orgcast.ClosingSessionExpired && !w.now.Before(c.spec.ExpiresAt):
 	case reason == orgcast.ClosingLease && !w.now.Before(c.stream.lease):
 	default:
 		w.t.Fatalf("closed for %q, want %+v", m.Reason, c.end)
@@ -241,6 +245,12 @@ func (w *world) step(c *client) (idle bool) {
 		w.t.Fatalf("done is %v, the last word was said: %v", st.Done, c.done)
 	}
 	c.load = st.Load
+	if !st.Done && w.members.asked == nil && !w.now.Before(c.expires) {
+		w.t.Fatalf("the stream goes on at %v, its session ended at %v", w.now, c.expires)
+	}
+	if !st.Done && w.members.asked == nil && st.Next.After(c.expires) {
+		w.t.Fatalf("the next step is at %v, after the session's end at %v", st.Next, c.expires)
+	}
 	if st.Done {
 		if w.members.asked == nil { // else the hub is in the middle of something
 			c.stream.Close()
@@ -302,4 +312,29 @@ func (w *world) judgeOne(c *client, was orgcast.Membership, at orgcast.Cursor) {
 	} else if is.Role != was.Role {
 		c.ends(end{at, was.Organization, orgcast.ClosingLease})
 	}
+}
+
+// judgeSession notes what a changed session means to its streams.
+func (w *world) judgeSession(c *client, at orgcast.Cursor) {
+	if c.spec.Session.IsZero() || !c.started {
+		return
+	}
+	is, ok := w.members.sessions[c.spec.Session]
+	if !ok || is.User != c.spec.User {
+		c.ends(end{at, "", orgcast.ClosingSessionExpired})
+		return
+	}
+	c.expires = is.ExpiresAt
+}
+
+// drawSession begins, changes or ends a session.
+func (w *world) drawSession(id orgcast.SessionID) {
+	if rapid.IntRange(0, 2).Draw(w.t, "signed out") == 0 {
+		w.members.setSession(id, nil)
+		return
+	}
+	w.members.setSession(id, &orgcast.Session{
+		User:      rapid.SampledFrom(users).Draw(w.t, "whose"),
+		ExpiresAt: w.now.Add(time.Duration(rapid.IntRange(-10, 3000).Draw(w.t, "expires")) * time.Second),
+	})
 }

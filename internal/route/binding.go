@@ -16,6 +16,7 @@ const (
 	kindSync                     // data.sync
 	kindMembership               // member.join, member.leave
 	kindOrganization             // names
+	kindSession                  // sessions
 )
 
 // table is one rule, ready for use.
@@ -80,9 +81,9 @@ type binding struct {
 	created int
 	tenant  []boundPath
 	columns []boundColumn
-	// role, user, organization and title are the positions of the membership's
-	// and organizations' columns.
-	role, user, organization, title int
+	// role, user, organization, title and expires are the positions of the
+	// membership's, organizations' and sessions' columns.
+	role, user, organization, title, expires int
 	// missing is a column without which no row can be sent.
 	missing string
 }
@@ -133,6 +134,8 @@ func (r *Router) bind(rel *orgcast.Relation) *binding {
 	case kindMembership:
 		m := r.rules.Membership
 		b.user, b.organization, b.role = at(m.User, true), at(m.Organization, true), at(m.Role, true)
+	case kindSession:
+		b.user, b.expires = at(r.rules.Sessions.User, true), at(r.rules.Sessions.Expires, true)
 	case kindOrganization:
 		b.title = at(r.rules.Organizations.Name, true)
 	}

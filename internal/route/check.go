@@ -97,10 +97,11 @@ func (r *Rules) check() (problems []problem) {
 	if o.Table != "" && r.qualify(o.Table) == r.qualify(m.Table) {
 		add("$.membership.table", "organizations and memberships can't be one table: name another")
 	}
+	r.checkSessions(add, identifier)
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(r.Tables)) {
 		path := "$.tables." + yamlKey(name)
-		if r.qualify(name) == r.qualify(m.Table) || r.qualify(name) == r.qualify(r.Organizations.Table) {
+		if r.qualify(name) == r.qualify(m.Table) || r.qualify(name) == r.qualify(r.Organizations.Table) || r.Sessions != nil && r.qualify(name) == r.qualify(r.Sessions.Table) {
 			add(path, "this table has a place of its own above: take it out of tables")
 			continue
 		}
@@ -117,17 +118,40 @@ func (r *Rules) check() (problems []problem) {
 	return problems
 }
 
+// checkSessions checks the table of sessions. It and its token hold credentials,
+// as they must: they are read, and have no way to be sent.
+func (r *Rules) checkSessions(add func(path, format string, args ...any), identifier func(path, name string)) {
+	s := r.Sessions
+	if s == nil {
+		return
+	}
+	if _, ok := r.tableName("$.sessions.table", s.Table, add); ok && slices.Contains([]string{r.qualify(r.Organizations.Table), r.qualify(r.Membership.Table)}, r.qualify(s.Table)) {
+		add("$.sessions.table", "sessions have a table of their own: name another")
+	}
+	identifier("$.sessions.token", s.Token)
+	identifier("$.sessions.user", s.User)
+	identifier("$.sessions.expires", s.Expires)
+}
+
 // checkName refuses what is no table's name, or no table's that may be used.
 func (r *Rules) checkName(path, name string, add func(path, format string, args ...any)) {
+	if bare, ok := r.tableName(path, name, add); ok && slices.Contains(deniedTables, strings.ToLower(bare)) {
+		add(path, "%s holds credentials and can't be sent: take it out", bare)
+	}
+}
+
+// tableName refuses what is no table's name.
+func (r *Rules) tableName(path, name string, add func(path, format string, args ...any)) (bare string, ok bool) {
 	schema, bare, _ := strings.Cut(r.qualify(name), ".")
 	switch {
 	case name == "":
 		add(path, "a name is missing: say which")
 	case schema == "" || bare == "" || len(schema) > maxName || len(bare) > maxName || strings.ContainsAny(bare, ".\x00"):
 		add(path, "%q is no table's name: write table or schema.table", name)
-	case slices.Contains(deniedTables, strings.ToLower(bare)):
-		add(path, "%s holds credentials and can't be sent: take it out", bare)
+	default:
+		return bare, true
 	}
+	return "", false
 }
 
 // maxName is the longest name in PostgreSQL, in bytes.

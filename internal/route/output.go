@@ -17,8 +17,10 @@ type Output struct {
 	Events  []orgcast.Event
 	States  []orgcast.StateChange
 	Members []orgcast.MemberChange
-	frames  []byte
-	state   []byte
+	// Sessions are the sessions that States begins, changes or ends.
+	Sessions []orgcast.SessionChange
+	frames   []byte
+	state    []byte
 }
 
 // Reset forgets all.
@@ -26,9 +28,9 @@ func (o *Output) Reset() {
 	o.ResetEvents()
 	clear(o.States)
 	clear(o.Members)
-	o.States, o.Members, o.state = o.States[:0], o.Members[:0], o.state[:0]
+	o.States, o.Members, o.Sessions, o.state = o.States[:0], o.Members[:0], o.Sessions[:0], o.state[:0]
 	if cap(o.state) > maxKept {
-		o.States, o.state = nil, nil
+		o.States, o.Sessions, o.state = nil, nil, nil
 	}
 }
 

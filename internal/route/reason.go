@@ -26,6 +26,8 @@ const (
 	// ReasonNoKey is a row whose primary key was not sent, is null, or is too
 	// long to be one.
 	ReasonNoKey Reason = "no_key"
+	// ReasonNoTime is a session whose end is no time that can be read.
+	ReasonNoTime Reason = "no_time"
 	// ReasonColumnMissing is a row of a table that lacks a column that the
 	// rules need.
 	ReasonColumnMissing Reason = "column_missing"

@@ -57,6 +57,9 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 	add := func(t *table) *table { r.tables[t.name] = t; return t }
 	add(&table{name: rules.qualify(rules.Membership.Table), kind: kindMembership, id: rules.Membership.ID})
 	add(&table{name: rules.qualify(rules.Organizations.Table), kind: kindOrganization, id: rules.Organizations.ID})
+	if s := rules.Sessions; s != nil {
+		add(&table{name: rules.qualify(s.Table), kind: kindSession, id: s.Token})
+	}
 	for name, rule := range rules.Tables {
 		t := add(&table{
 			name: rules.qualify(name), entity: rule.Entity, id: rule.ID, created: rule.CreatedBy, columns: rule.Columns,
@@ -175,6 +178,8 @@ func (r *Router) Route(c *orgcast.Change, out *Output) {
 		r.membership(b, c, out)
 	case kindOrganization:
 		r.organization(b, c, out)
+	case kindSession:
+		r.session(b, c, out)
 	default:
 		r.row(b, c, out)
 	}
@@ -204,6 +209,8 @@ func (r *Router) unreadable(b *binding, c *orgcast.Change, out *Output) {
 	switch {
 	case b.kind == kindMembership:
 		r.distrust(b, c, out)
+	case b.kind == kindSession:
+		r.distrustSessions(b, c, out)
 	case b.rows == nil:
 	case b.id >= 0:
 		r.index(b, c, out)

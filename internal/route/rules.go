@@ -19,10 +19,12 @@ type Rules struct {
 	// Version is the version of the file's form: 1.
 	Version int `yaml:"version"`
 	// Schema is that of tables named without one; "public" if empty.
-	Schema        string               `yaml:"schema"`
-	Organizations OrganizationsRule    `yaml:"organizations"`
-	Membership    MembershipRule       `yaml:"membership"`
-	Tables        map[string]TableRule `yaml:"tables"`
+	Schema        string            `yaml:"schema"`
+	Organizations OrganizationsRule `yaml:"organizations"`
+	Membership    MembershipRule    `yaml:"membership"`
+	// Sessions names the table of sessions; nil if there is none to be read.
+	Sessions *SessionsRule        `yaml:"sessions"`
+	Tables   map[string]TableRule `yaml:"tables"`
 }
 
 // OrganizationsRule names the table of tenants and its columns.
@@ -39,6 +41,16 @@ type MembershipRule struct {
 	User         string `yaml:"user"`
 	Organization string `yaml:"organization"`
 	Role         string `yaml:"role"`
+}
+
+// SessionsRule names the table in which the application keeps its sessions: the
+// database strategy of Auth.js. It is read, to know whose a cookie is and until
+// when; nothing of it is ever sent.
+type SessionsRule struct {
+	Table   string `yaml:"table"`
+	Token   string `yaml:"token"`
+	User    string `yaml:"user"`
+	Expires string `yaml:"expires"`
 }
 
 // TableRule says what becomes of one table's rows.

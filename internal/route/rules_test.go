@@ -57,8 +57,13 @@ func TestRuleFilesAreRefusedWithLineAndCure(t *testing.T) {
 		"another rls":       {rulesHead + "tables:\n  a: {tenant: [o], rls: none}\n", []string{"tables.a.rls", "tenant_only"}},
 		"a place of its own": {rulesHead + "tables:\n  organizations: {tenant: [id]}\n",
 			[]string{"has a place of its own"}},
-		"too long a name": {rulesHead + "tables:\n  " + strings.Repeat("t", 64) + ": {tenant: [o]}\n", []string{"is no table's name"}},
-		"too many dots":   {rulesHead + "tables:\n  a.b.c: {tenant: [o]}\n", []string{"is no table's name"}},
+		"too long a name":           {rulesHead + "tables:\n  " + strings.Repeat("t", 64) + ": {tenant: [o]}\n", []string{"is no table's name"}},
+		"too many dots":             {rulesHead + "tables:\n  a.b.c: {tenant: [o]}\n", []string{"is no table's name"}},
+		"sessions without a column": {rulesHead + "sessions: {table: sessions, token: t, user: u}\n", []string{"sessions.expires", "a name is missing"}},
+		"sessions of no table":      {rulesHead + "sessions: {table: a.b.c, token: t, user: u, expires: e}\n", []string{"sessions.table", "is no table's name"}},
+		"sessions among members":    {rulesHead + "sessions: {table: public.organization_members, token: t, user: u, expires: e}\n", []string{"sessions.table", "a table of their own"}},
+		"sessions that are sent": {rulesHead + "sessions: {table: logins, token: t, user: u, expires: e}\ntables:\n  logins: {event: data.sync, entity: l, tenant: [o], columns: [x]}\n",
+			[]string{"tables.logins", "has a place of its own"}},
 		"a dotted schema": {rulesHead + "schema: a.b\n", []string{"no dot"}},
 		"one table for two": {strings.Replace(rulesHead, "organization_members", "public.organizations", 1),
 			[]string{"can't be one table"}},
@@ -96,7 +101,7 @@ func TestThePresetParses(t *testing.T) {
 	for _, table := range rules.All() {
 		names = append(names, table.String())
 	}
-	if want := []string{"public.clients", "public.notes", "public.organization_members", "public.organizations", "public.properties"}; !slices.Equal(names, want) {
+	if want := []string{"public.clients", "public.notes", "public.organization_members", "public.organizations", "public.properties", "public.sessions"}; !slices.Equal(names, want) {
 		t.Errorf("got %q", names)
 	}
 	if _, err := Preset("nothing"); err == nil || !strings.Contains(err.Error(), "nothing") {
@@ -148,7 +153,7 @@ func FuzzRules(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, s := range []string{string(preset), smallRules, benchRules, rulesHead, "", "a: &a [*a]", "- - -", "{[", rulesHead + "tables: {a: null}", rulesHead + "tables:\n  a: {tenant: [{x: b}]}\n  b: {tenant: [o]}\n"} {
+	for _, s := range []string{string(preset), smallRules, sessionRules, benchRules, rulesHead, "", "a: &a [*a]", "- - -", "{[", rulesHead + "tables: {a: null}", rulesHead + "tables:\n  a: {tenant: [{x: b}]}\n  b: {tenant: [o]}\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, source []byte) {
@@ -157,8 +162,12 @@ func FuzzRules(f *testing.F) {
 			return
 		}
 		r := New(rules, nobody{}, Hooks{})
-		if len(r.tables) != len(rules.Tables)+2 {
-			t.Fatalf("%d tables of %d", len(r.tables), len(rules.Tables)+2)
+		want := len(rules.Tables) + 2
+		if rules.Sessions != nil {
+			want++
+		}
+		if len(r.tables) != want {
+			t.Fatalf("%d tables of %d", len(r.tables), want)
 		}
 		for name, table := range rules.Tables {
 			if len(table.Tenant) == 0 || table.ID == "" || slices.Contains(deniedTables, strings.ToLower(bareName(name))) {

@@ -16,7 +16,7 @@ type Table struct {
 	// Columns are those that the rules name, the primary key first.
 	Columns []string
 	// Read is a table that is read at the snapshot: its rows tell whose others
-	// are, or who belongs where.
+	// are, who belongs where, or which sessions there are.
 	Read bool
 	// Membership is the table of memberships.
 	Membership bool
@@ -55,6 +55,9 @@ func (r *Rules) All() []Table {
 	o, m := r.Organizations, r.Membership
 	add(Table{Read: true}, o.Table, o.ID, o.Name)
 	add(Table{Read: true, Membership: true}, m.Table, m.ID, m.User, m.Organization, m.Role)
+	if s := r.Sessions; s != nil {
+		add(Table{Read: true}, s.Table, s.Token, s.User, s.Expires)
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Tables)) {
 		t := r.Tables[name]
 		columns := []string{t.ID}
@@ -93,6 +96,9 @@ func (r *Rules) snapshotColumns(t Table) []string {
 		m := r.Membership
 		return []string{m.ID, m.User, m.Organization, m.Role}
 	}
+	if s := r.Sessions; s != nil && t.String() == r.qualify(s.Table) {
+		return []string{s.Token, s.User, s.Expires}
+	}
 	rule := r.table(t.String())
 	columns := []string{rule.ID}
 	for _, p := range rule.Tenant {
@@ -130,6 +136,13 @@ func (s *Snapshot) State(row [][]byte) (orgcast.StateChange, error) {
 	switch s.table.kind {
 	case kindOrganization:
 		return orgcast.StateChange{Space: orgcast.SpaceOrganizations, Key: row[0], Value: append([]byte{}, row[1]...)}, nil
+	case kindSession:
+		id := orgcast.NameSession(row[0])
+		session, reason := session(row[0], row[1], row[2])
+		if reason != "" {
+			return orgcast.StateChange{Space: orgcast.SpaceSessions, Key: id[:]}, nil // it makes no session
+		}
+		return orgcast.StateChange{Space: orgcast.SpaceSessions, Key: id[:], Value: session.Append(nil)}, nil
 	case kindMembership:
 		m, reason := member(row[0], row[1], row[2], row[3])
 		if reason != "" {

@@ -82,6 +82,8 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 			out.Members = append(out.Members, orgcast.MemberChange{Cursor: r.cursor(c.Ordinal, orgcast.SubIndexes-1), Everybody: true})
 		case kindOrganization:
 			out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceOrganizations, Prefix: true})
+		case kindSession:
+			r.endSessions(c.Ordinal, out)
 		case kindParent:
 		case kindProperty, kindSync:
 			if untold = sub == orgcast.SubIndexes-1; untold {
