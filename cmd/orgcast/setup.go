@@ -11,6 +11,7 @@ import (
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/app"
 	"github.com/oikion/orgcast/internal/config"
+	"github.com/oikion/orgcast/internal/session"
 	"github.com/oikion/orgcast/internal/setup"
 )
 
@@ -25,7 +26,11 @@ func (c setupCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	s, err := setupConfig(cfg)
+	scheme, err := session.SchemeFromEnv(env.getenv)
+	if err != nil {
+		return err
+	}
+	s, err := setupConfig(cfg, scheme)
 	if err != nil {
 		return err
 	}
@@ -56,8 +61,8 @@ func (c setupCmd) Run(env *environment) error {
 
 // setupConfig says what the database must have. A role is made if serve has one
 // of its own.
-func setupConfig(cfg *config.Config) (setup.Config, error) {
-	rules, err := app.LoadRules(cfg.Rules)
+func setupConfig(cfg *config.Config, scheme session.Scheme) (setup.Config, error) {
+	rules, err := app.LoadRules(cfg.Rules, scheme)
 	if err != nil {
 		return setup.Config{}, err
 	}

@@ -32,12 +32,14 @@ import (
 
 // App is the whole of `orgcast serve`.
 type App struct {
-	config  *config.Config
-	log     *slog.Logger
-	rules   *route.Rules
-	auth    *session.Authenticator
-	metrics *telemetry.Metrics
-	version string
+	config *config.Config
+	log    *slog.Logger
+	rules  *route.Rules
+	auth   *session.Authenticator
+	// directory is what the change feed has told of members and sessions.
+	directory *access.Directory
+	metrics   *telemetry.Metrics
+	version   string
 
 	// Ready is called, if not nil, when the change feed is fresh for the first
 	// time, with the address that browsers connect to.
@@ -46,19 +48,39 @@ type App struct {
 
 // New checks all that can be checked without database and disk.
 func New(c *config.Config, s session.Config, log *slog.Logger, version string) (*App, error) {
-	rules, err := LoadRules(c.Rules)
+	rules, err := LoadRules(c.Rules, s.Scheme)
 	if err != nil {
 		return nil, err
+	}
+	directory := access.NewDirectory()
+	if s.Scheme == session.AuthJSDatabase {
+		s.Table = directory
 	}
 	auth, err := session.New(s)
 	if err != nil {
 		return nil, err
 	}
-	return &App{config: c, log: log, rules: rules, auth: auth, metrics: telemetry.NewMetrics(), version: version}, nil
+	return &App{config: c, log: log, rules: rules, auth: auth, directory: directory, metrics: telemetry.NewMetrics(), version: version}, nil
 }
 
-// LoadRules reads a rule file, or a preset ("preset:oikion").
-func LoadRules(name string) (*route.Rules, error) {
+// LoadRules reads a rule file, or a preset ("preset:oikion"). The table of
+// sessions is left out unless the scheme keeps sessions in it: what is not read
+// is not published and not asked for either.
+func LoadRules(name string, scheme session.Scheme) (*route.Rules, error) {
+	rules, err := readRules(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case scheme != session.AuthJSDatabase:
+		rules.Sessions = nil
+	case rules.Sessions == nil:
+		return nil, orgcast.WithHint("read rules", fmt.Errorf("%s names no table of sessions", name),
+			"Add sessions: {table: …, token: …, user: …, expires: …} to the rule file, or set ORGCAST_SESSION to a scheme that keeps sessions in the cookie.")
+	}
+	return rules, nil
+}
+
+func readRules(name string) (*route.Rules, error) {
 	if preset, ok := strings.CutPrefix(name, "preset:"); ok {
 		return route.Preset(preset)
 	}
@@ -184,7 +206,7 @@ type house struct {
 // build fits the rooms together. fatal ends the process in order.
 func (a *App) build(fatal func(error)) *house {
 	c, m := a.config, a.metrics
-	directory := access.NewDirectory()
+	directory := a.directory
 	s := &source{
 		log: a.log, rules: a.rules, database: c.Database.URL, slot: c.Slot, directory: directory,
 		dir:         filepath.Join(c.DataDir, "log"),
@@ -220,7 +242,7 @@ func (a *App) build(fatal func(error)) *house {
 		Hooks: server.Hooks{
 			Refused:         func(r server.Reason) { m.Refused(string(r)) },
 			Unauthenticated: func(err error) { a.log.Debug("session refused", "reason", err) },
-			Unconfirmed:     func(err error) { a.log.Warn("membership not confirmed", "error", err) },
+			Unconfirmed:     func(err error) { a.log.Warn("membership or session not confirmed", "error", err) },
 		},
 		Logger: a.log,
 	}, server.Config{Origins: c.AllowedOrigins, AnyOrigin: c.AnyOrigin})
@@ -240,6 +262,7 @@ func (a *App) gauges(s *source) {
 		return 0
 	})
 	a.metrics.Gauge("members", "Rows of the membership table.", func() float64 { n, _ := s.directory.Size(); return float64(n) })
+	a.metrics.Gauge("sessions", "Rows of the table of sessions; 0 if it is not read.", func() float64 { return float64(s.directory.Sessions()) })
 	a.metrics.Gauge("organizations", "Organizations.", func() float64 { _, n := s.directory.Size(); return float64(n) })
 }
 

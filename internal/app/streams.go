@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// sessionTolerance is what a session's end is taken to be late by: clocks
-// differ.
+// sessionTolerance is what the end of a session that is all in the cookie is
+// taken to be late by, as Auth.js takes it: clocks differ. That of a session in
+// the database is taken at its word, again as Auth.js does.
 const sessionTolerance = 15 * time.Second
 
 // streams fits hub and driver to the server.
@@ -22,10 +23,14 @@ type streams struct {
 
 // Register registers a stream with the hub.
 func (s streams) Register(q server.StreamRequest) server.Registration {
+	expires := q.Principal.ExpiresAt
+	if q.Principal.Session.IsZero() {
+		expires = expires.Add(sessionTolerance)
+	}
 	return &registration{s.driver, s.hub.Register(hub.Spec{
-		User: q.Principal.User, Scope: q.Principal.Scope, Organizations: q.Organizations, Filter: q.Filter,
+		User: q.Principal.User, Scope: q.Principal.Scope, Session: q.Principal.Session, Organizations: q.Organizations, Filter: q.Filter,
 		Resume: q.Resume.Cursor, HasResume: q.Resume.Present, Malformed: q.Resume.Malformed,
-		ExpiresAt: q.Principal.ExpiresAt.Add(sessionTolerance),
+		ExpiresAt: expires,
 	})}
 }
 

@@ -78,14 +78,28 @@ A variable that begins with ` + "`ORGCAST_`" + ` and is not known stops the star
 
 | variable | default | what it is |
 |---|---|---|
-| ` + "`ORGCAST_SESSION`" + ` | ` + "`auto`" + ` | ` + "`auto`, `authjs` (Auth.js v5, JWT) or `nextauth` (NextAuth v4, JWT)" + ` |
+| ` + "`ORGCAST_SESSION`" + ` | ` + "`auto`" + ` | ` + "`auto` (either JWT strategy, by the cookie's name), `authjs` (Auth.js v5, JWT), `nextauth` (NextAuth v4, JWT) or `authjs-database` (the database strategy of both)" + ` |
 | ` + "`ORGCAST_SESSION_COOKIE`" + ` | by scheme | the cookie's whole name |
-| ` + "`AUTH_SECRET`, `NEXTAUTH_SECRET`" + ` | | the application's secret; the first that is set |
+| ` + "`AUTH_SECRET`, `NEXTAUTH_SECRET`" + ` | | the application's secret; the first that is set. Not needed with ` + "`authjs-database`" + ` |
 | ` + "`ORGCAST_AUTH_SECRETS`" + ` | | several secrets, newest first, one a line |
 | ` + "`ORGCAST_AUTH_SECRETS_FILE`" + ` | | the same, in a file |
 | ` + "`ORGCAST_SESSION_SALT`" + ` | the cookie's name | only for an application that changed it |
 | ` + "`ORGCAST_SESSION_USER_CLAIM`" + ` | ` + "`sub`" + ` | only for an application that changed it |
 | ` + "`AUTH_URL`, `NEXTAUTH_URL`" + ` | | its scheme picks the ` + "`__Secure-`" + ` cookie names |
+
+With ` + "`authjs-database`" + ` the rule file names the table, as the preset does:
+
+    sessions: {table: sessions, token: sessionToken, user: userId, expires: expires}
+
+| adapter | table | token, user, expires |
+|---|---|---|
+| Prisma | ` + "`Session`" + `, or what ` + "`@@map`" + ` says | ` + "`sessionToken`, `userId`, `expires`, or what `@map`" + ` says |
+| Drizzle | ` + "`session`" + ` | the same |
+| pg, TypeORM | ` + "`sessions`" + ` | the same |
+| Supabase | ` + "`next_auth.sessions`" + ` | the same |
+| Kysely | ` + "`Session`" + ` | the same |
+
+` + "`auto`" + ` never reads it: a table of credentials is read only by who was told to. Run ` + "`orgcast setup`" + ` with the same ` + "`ORGCAST_SESSION`" + ` as ` + "`orgcast serve`" + `: it publishes the table, and lets the role read it, for ` + "`authjs-database`" + ` alone.
 `)
 	return []byte(b.String())
 }

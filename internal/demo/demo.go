@@ -139,7 +139,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // setUp does what `orgcast setup` does.
 func setUp(ctx context.Context, c *config.Config) error {
-	rules, err := app.LoadRules(c.Rules)
+	rules, err := app.LoadRules(c.Rules, session.Auto)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/replication"
 	"github.com/oikion/orgcast/internal/route"
+	"github.com/oikion/orgcast/internal/session"
 	"github.com/oikion/orgcast/internal/setup"
 )
 
@@ -17,8 +18,9 @@ import (
 type Options struct {
 	// Environ is the environment of serve.
 	Environ map[string]string
-	// LoadRules reads what ORGCAST_RULES names, as serve does.
-	LoadRules func(name string) (*route.Rules, error)
+	// LoadRules reads what ORGCAST_RULES names, as serve does with the scheme of
+	// ORGCAST_SESSION.
+	LoadRules func(name string, scheme session.Scheme) (*route.Rules, error)
 	// SetupConfig says what the database must have, as for serve.
 	SetupConfig func(*config.Config, *route.Rules) setup.Config
 	// URL is the stream's address as browsers reach it, to look at the proxy

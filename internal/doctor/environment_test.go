@@ -53,7 +53,7 @@ func TestWhatIsWrongWithTheEnvironmentIsNamed(t *testing.T) {
 		"salt with auto":               {map[string]string{"ORGCAST_SESSION_SALT": "x"}, SessionSalt, Warning, "ORGCAST_SESSION=authjs"},
 		"salt with nextauth":           {map[string]string{"ORGCAST_SESSION_SALT": "x", "ORGCAST_SESSION": "nextauth"}, SessionSalt, Fatal, "ORGCAST_SESSION_SALT"},
 		"unknown scheme":               {map[string]string{"ORGCAST_SESSION": "clerk"}, SessionInvalid, Fatal, "ORGCAST_SESSION"},
-		"sessions in the database":     {map[string]string{"ORGCAST_SESSION": "authjs-database"}, SessionInvalid, Fatal, "jwt"},
+		"a salt for the database":      {map[string]string{"ORGCAST_SESSION": "authjs-database", "ORGCAST_SESSION_SALT": "s"}, SessionInvalid, Fatal, "ORGCAST_SESSION_SALT"},
 		"https read as http":           {map[string]string{"AUTH_URL": "http://localhost:3000"}, CookieScheme, Warning, "AUTH_URL"},
 		"http read as https":           {map[string]string{"AUTH_URL": "", "NEXTAUTH_URL": "https://app.example.com", "NEXT_PUBLIC_APP_URL": "http://localhost:3000"}, CookieScheme, Warning, "NEXTAUTH_URL"},
 		"no address of the app's":      {map[string]string{"AUTH_URL": ""}, CookieNamesBoth, Note, "AUTH_URL"},
@@ -61,6 +61,7 @@ func TestWhatIsWrongWithTheEnvironmentIsNamed(t *testing.T) {
 		"localhost is not 127.0.0.1":   {map[string]string{"NEXT_PUBLIC_APP_URL": "http://localhost:3000", "AUTH_URL": "http://localhost:3000"}, CookieHost, Note, "localhost"},
 		"no such rules":                {map[string]string{"ORGCAST_RULES": "preset:none"}, RulesInvalid, Fatal, "oikion"},
 		"no rule file":                 {map[string]string{"ORGCAST_RULES": "/nowhere/rules.yaml"}, RulesInvalid, Fatal, "ORGCAST_RULES"},
+		"no table of sessions":         {map[string]string{"ORGCAST_SESSION": "authjs-database", "AUTH_SECRET": "", "ORGCAST_RULES": rules(valid + "tables: {}\n")}, RulesInvalid, Fatal, "no table of sessions"},
 		"secret column in the rules":   {map[string]string{"ORGCAST_RULES": rules(strings.ReplaceAll(valid, "name: name", "name: password") + "tables: {}\n")}, RulesInvalid, Fatal, "password"},
 		"a sensitive column is let go": {map[string]string{"ORGCAST_RULES": sensitive}, SensitiveColumn, Warning, "apiKey"},
 	} {
@@ -107,6 +108,8 @@ func TestTheSchemeAndTheCookieNamesAreSaid(t *testing.T) {
 		"auto, https":   {nil, "scheme auto; reads __Secure-authjs.session-token (Auth.js v5), then __Secure-next-auth.session-token (NextAuth v4)"},
 		"nextauth":      {map[string]string{"ORGCAST_SESSION": "nextauth"}, "scheme nextauth; reads __Secure-next-auth.session-token (NextAuth v4)"},
 		"authjs, http":  {map[string]string{"ORGCAST_SESSION": "authjs", "AUTH_URL": "http://localhost"}, "scheme authjs; reads authjs.session-token (Auth.js v5)"},
+		"database":      {map[string]string{"ORGCAST_SESSION": "authjs-database", "AUTH_SECRET": ""}, "scheme authjs-database; reads __Secure-authjs.session-token (Auth.js v5), then __Secure-next-auth.session-token (NextAuth v4)"},
+		"database, own": {map[string]string{"ORGCAST_SESSION": "authjs-database", "ORGCAST_SESSION_COOKIE": "sid"}, "scheme authjs-database; reads sid"},
 		"name of one's": {map[string]string{"ORGCAST_SESSION_COOKIE": "sid"}, "scheme auto; reads sid, as Auth.js v5 or NextAuth v4 by the token's header"},
 	} {
 		env := offline(t)

@@ -12,11 +12,16 @@ import (
 
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/route"
+	"github.com/oikion/orgcast/internal/session"
 )
 
 // rules reads the rule file.
 func rules(_ context.Context, s *Scene) (out []Finding) {
-	r, err := s.LoadRules(s.config.Rules)
+	scheme, err := session.SchemeFromEnv(func(name string) string { return s.Environ[name] })
+	if err != nil {
+		scheme = session.Auto // told with the sessions
+	}
+	r, err := s.LoadRules(s.config.Rules, scheme)
 	if err != nil {
 		for _, e := range apart(err) {
 			// The lines of the file come after the first.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/session"
 )
 
@@ -19,21 +20,32 @@ func sessions(_ context.Context, s *Scene) []Finding {
 	getenv := func(name string) string { return s.Environ[name] }
 	c, err := session.FromEnv(getenv)
 	if err == nil {
+		if c.Scheme == session.AuthJSDatabase {
+			c.Table = noTable{}
+		}
 		var a *session.Authenticator
 		if a, err = session.New(c); err == nil {
 			s.good("sessions: scheme " + string(c.Scheme) + "; reads " + describe(c, a.Names()))
+			if c.Scheme == session.AuthJSDatabase {
+				return cookies(c, getenv, s.Environ["NEXT_PUBLIC_APP_URL"])
+			}
 			return append(secrets(c, getenv), cookies(c, getenv, s.Environ["NEXT_PUBLIC_APP_URL"])...)
 		}
 	}
 	code, text := SessionInvalid, err.Error()
 	switch {
-	case getenv("AUTH_SECRET") == "" && getenv("NEXTAUTH_SECRET") == "" && getenv("ORGCAST_AUTH_SECRETS") == "" && getenv("ORGCAST_AUTH_SECRETS_FILE") == "":
+	case c.Scheme != session.AuthJSDatabase && getenv("AUTH_SECRET") == "" && getenv("NEXTAUTH_SECRET") == "" && getenv("ORGCAST_AUTH_SECRETS") == "" && getenv("ORGCAST_AUTH_SECRETS_FILE") == "":
 		code = SecretMissing
 	case c.Scheme == session.NextAuth && c.Salt != "":
 		code = SessionSalt
 	}
 	return []Finding{found(code, text, cureOf(err, "see docs/CONFIG.md, Sessions")).as(Fatal)}
 }
+
+// noTable stands for the table of sessions where only the variables are looked at.
+type noTable struct{}
+
+func (noTable) Session(orgcast.SessionID) (orgcast.Session, bool) { return orgcast.Session{}, false }
 
 // describe says which cookie is read, and whose it is taken for.
 func describe(c session.Config, names []string) string {
@@ -43,6 +55,8 @@ func describe(c session.Config, names []string) string {
 			return c.Cookie + ", as Auth.js v5 or NextAuth v4 by the token's header"
 		case session.AuthJS:
 			return c.Cookie + " (Auth.js v5)"
+		case session.AuthJSDatabase:
+			return c.Cookie
 		}
 		return c.Cookie + " (NextAuth v4)"
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/oikion/orgcast/internal/codec"
 	"github.com/oikion/orgcast/internal/config"
 	"github.com/oikion/orgcast/internal/pgtest"
+	"github.com/oikion/orgcast/internal/session"
 	"github.com/oikion/orgcast/internal/setup"
 )
 
@@ -75,7 +76,7 @@ func (w *world) apply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := app.LoadRules(cfg.Rules)
+	rules, err := app.LoadRules(cfg.Rules, session.Auto)
 	if err != nil {
 		t.Fatal(err)
 	}

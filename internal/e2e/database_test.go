@@ -61,6 +61,14 @@ func (h *house) setUp(t testing.TB, args ...string) string {
 func settled(t testing.TB, n int) *house {
 	t.Helper()
 	h := newHouse(t)
+	h.fill(t, n)
+	h.setUp(t)
+	return h
+}
+
+// fill makes the organizations of [settled].
+func (h *house) fill(t testing.TB, n int) {
+	t.Helper()
 	for i := 1; i <= n; i++ {
 		h.user(t, fmt.Sprintf("user_%d", i))
 		h.Exec(t, `INSERT INTO organizations (id, name) VALUES ($1, $2)`, org(i), fmt.Sprintf("Organization %d", i))
@@ -70,8 +78,6 @@ func settled(t testing.TB, n int) *house {
 		h.Exec(t, `INSERT INTO clients (id, name, "organizationId", "createdBy", "clientType") VALUES ($1, 'somebody', $2, $3, 'PERSON')`,
 			fmt.Sprintf("client_%d", i), org(i), fmt.Sprintf("user_%d", i))
 	}
-	h.setUp(t)
-	return h
 }
 
 // org is an organization's id: one is the beginning of another.

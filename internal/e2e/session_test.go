@@ -74,6 +74,7 @@ func TestSessionCommands(t *testing.T) {
 		want    string
 	}{
 		"no secret":         {nil, []string{"session", "mint", "--user", "u"}, "AUTH_SECRET"},
+		"in the database":   {map[string]string{"ORGCAST_SESSION": "authjs-database"}, []string{"session", "check"}, "running server"},
 		"no user":           {environ, []string{"session", "mint"}, "--user"},
 		"an empty user":     {environ, []string{"session", "mint", "--user", ""}, "user id"},
 		"no lifetime":       {environ, []string{"session", "mint", "--user", "u", "--expires-in", "0s"}, "lifetime"},

@@ -33,7 +33,7 @@ var calls = []call{
 		"HTTP/1.1 200 OK\r\n" + cors + common + "Content-Length: 19\r\nContent-Type: application/json\r\n\r\n" + `{"cursor":"k3.1.2"}`,
 		slices.Concat(
 			of(faults, ReasonOrigin, ReasonBody, ReasonQueryLength, ReasonDraining, ReasonAddressLimit, ReasonConnectRate, ReasonNodeLimit, ReasonNeverReady,
-				ReasonUnauthorized, ReasonQuery, ReasonMissingOrganization, ReasonOrganizationID, ReasonTooManyOrganizations, ReasonNotMember, ReasonUnconfirmed),
+				ReasonUnauthorized, ReasonSessionRate, ReasonSessionUnconfirmed, ReasonQuery, ReasonMissingOrganization, ReasonOrganizationID, ReasonTooManyOrganizations, ReasonNotMember, ReasonUnconfirmed),
 			[]fault{{ReasonPosition, "503 Service Unavailable", "Service Unavailable: Position not known yet", 2, "position",
 				func(w *world, _ *ask) {
 					w.position = func(context.Context) (orgcast.Cursor, error) { return orgcast.Cursor{}, errors.New("none") }
@@ -42,7 +42,7 @@ var calls = []call{
 		"HTTP/1.1 200 OK\r\n" + cors + common + "Content-Length: 44\r\nContent-Type: application/json\r\n\r\n" + `{"events":[],"cursor":"k3.1.0","reset":null}`,
 		slices.Concat(
 			of(faults, ReasonOrigin, ReasonBody, ReasonQueryLength, ReasonDraining, ReasonAddressLimit, ReasonConnectRate, ReasonNodeLimit, ReasonNeverReady,
-				ReasonUnauthorized, ReasonQuery, ReasonMissingOrganization, ReasonOrganizationID, ReasonTooManyOrganizations, ReasonChannel, ReasonType),
+				ReasonUnauthorized, ReasonSessionRate, ReasonSessionUnconfirmed, ReasonQuery, ReasonMissingOrganization, ReasonOrganizationID, ReasonTooManyOrganizations, ReasonChannel, ReasonType),
 			[]fault{
 				{ReasonLimit, "400 Bad Request", "Invalid limit: 1 to 1000", 0, "limit", func(_ *world, a *ask) { a.query.Set("limit", "1001") }},
 				{ReasonWait, "400 Bad Request", "Invalid wait: 0 to 25 seconds", 0, "wait", func(_ *world, a *ask) { a.query.Set("wait", "26") }},
@@ -57,7 +57,7 @@ var calls = []call{
 	{"filter", goodFilter,
 		"HTTP/1.1 204 No Content\r\n" + cors + common + "\r\n",
 		slices.Concat(
-			of(faults, ReasonOrigin, ReasonQueryLength, ReasonDraining, ReasonConnectRate, ReasonNeverReady, ReasonUnauthorized, ReasonQuery),
+			of(faults, ReasonOrigin, ReasonQueryLength, ReasonDraining, ReasonConnectRate, ReasonNeverReady, ReasonUnauthorized, ReasonSessionRate, ReasonSessionUnconfirmed, ReasonQuery),
 			connectionFaults,
 			[]fault{
 				{ReasonBodyType, "415 Unsupported Media Type", "Unsupported Media Type: The body must be application/json", 0, "type of body",
@@ -73,7 +73,7 @@ var calls = []call{
 	{"close", goodClose,
 		"HTTP/1.1 204 No Content\r\n" + cors + common + "\r\n",
 		slices.Concat(
-			of(faults, ReasonOrigin, ReasonBody, ReasonQueryLength, ReasonDraining, ReasonConnectRate, ReasonNeverReady, ReasonUnauthorized, ReasonQuery),
+			of(faults, ReasonOrigin, ReasonBody, ReasonQueryLength, ReasonDraining, ReasonConnectRate, ReasonNeverReady, ReasonUnauthorized, ReasonSessionRate, ReasonSessionUnconfirmed, ReasonQuery),
 			connectionFaults, notOwn)},
 	{"publish", goodPublish,
 		"HTTP/1.1 202 Accepted\r\n" + common + "Content-Length: 22\r\nContent-Type: application/json\r\n\r\n" + `{"cursors":["k3.1.0"]}`,

@@ -12,8 +12,9 @@ import (
 
 // Sessions tells who is asking.
 type Sessions interface {
-	// Authenticate reads the values of the request's Cookie header lines. Any
-	// error is a 401.
+	// Authenticate reads the values of the request's Cookie header lines. An error
+	// is a 401, one that is [orgcast.ErrUnknownSession] only once the feed has
+	// caught up.
 	Authenticate(cookies []string, now time.Time) (orgcast.Principal, error)
 }
 
@@ -87,7 +88,8 @@ type Hooks struct {
 	Refused func(Reason)
 	// Unauthenticated is told why a session was not taken.
 	Unauthenticated func(error)
-	// Unconfirmed is told why it could not be made sure that a user is no member.
+	// Unconfirmed is told why it could not be made sure that a user is no member,
+	// or a session none.
 	Unconfirmed func(error)
 	// Failed is told why a call was refused for a fault that is not the client's:
 	// [ReasonPosition], [ReasonPage], [ReasonPublishDown], [ReasonPublishUnknown].

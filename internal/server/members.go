@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -11,6 +12,12 @@ import (
 // principal is row 3: who is asking, by the session's cookie.
 func (s *Server) principal(r *http.Request) (orgcast.Principal, *refusal) {
 	principal, err := s.deps.Sessions.Authenticate(r.Header["Cookie"], time.Now())
+	if errors.Is(err, orgcast.ErrUnknownSession) {
+		var no *refusal
+		if principal, no, err = s.principalLater(r); no != nil {
+			return orgcast.Principal{}, no
+		}
+	}
 	if err != nil || principal.User == "" {
 		if hook := s.deps.Hooks.Unauthenticated; hook != nil {
 			hook(err)
@@ -18,6 +25,41 @@ func (s *Server) principal(r *http.Request) (orgcast.Principal, *refusal) {
 		return orgcast.Principal{}, unauthorized
 	}
 	return principal, nil
+}
+
+// principalLater asks again once the feed has caught up: who has just signed in
+// has a cookie before the feed has his session, and a 401 is final for a client.
+// Where it can't be made sure of, the answer is "later".
+//
+// Nobody is known yet, so that failures are counted for the address. A proxy's
+// has no ration: everybody behind it would have one together. There, as
+// everywhere, all who wait at one time share the database's answer, and connects
+// have a rate.
+func (s *Server) principalLater(r *http.Request) (orgcast.Principal, *refusal, error) {
+	address, limited := failureAddress(r.RemoteAddr)
+	if limited && s.unknown.spent(address, time.Now()) {
+		return orgcast.Principal{}, sessionRate, nil
+	}
+	wait, cancel := context.WithTimeout(r.Context(), s.config.BarrierWait)
+	defer cancel()
+	unsure := s.deps.Barrier.Wait(wait)
+	principal, err := s.deps.Sessions.Authenticate(r.Header["Cookie"], time.Now())
+	if err == nil {
+		return principal, nil, nil
+	}
+	if r.Context().Err() != nil {
+		return orgcast.Principal{}, clientGone, nil
+	}
+	if limited {
+		s.unknown.allow(address, time.Now()) // a full table remembers no more: the session is refused all the same
+	}
+	if unsure == nil || !errors.Is(err, orgcast.ErrUnknownSession) {
+		return orgcast.Principal{}, nil, err
+	}
+	if hook := s.deps.Hooks.Unconfirmed; hook != nil {
+		hook(unsure)
+	}
+	return orgcast.Principal{}, sessionLater, nil
 }
 
 // members is row 5: the user's memberships, or why there is no access.

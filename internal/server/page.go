@@ -61,6 +61,14 @@ func (s *Server) page(r *http.Request, asked StreamRequest, members []orgcast.Me
 		}
 		return Page{}, s.failed(r, pageUnreadable, err)
 	}
+	if !asked.Principal.Session.IsZero() {
+		// A session of the database may have been ended meanwhile.
+		if again, no := s.principal(r); no != nil {
+			return Page{}, no
+		} else if again.Session != asked.Principal.Session || again.User != asked.Principal.User {
+			return Page{}, unauthorized
+		}
+	}
 	now, no := s.members(r.Context(), asked.Principal.User, asked.Organizations)
 	if no != nil {
 		return Page{}, no

@@ -36,6 +36,13 @@ func newFailures() *ration[netip.Addr] {
 	return &ration[netip.Addr]{every: failureEvery, burst: failureBurst, most: maxFailures}
 }
 
+// An address may make the feed catch up with ten sessions that turn out to be
+// none, and one more every six seconds: an old cookie, a guess. A sign-in costs
+// nothing of it: the ration is of failures.
+func newUnknown() *ration[netip.Addr] {
+	return &ration[netip.Addr]{every: failureEvery, burst: failureBurst, most: maxFailures}
+}
+
 // ration is a token bucket for each of a bounded number of keys.
 type ration[K comparable] struct {
 	every time.Duration // one token comes back

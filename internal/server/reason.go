@@ -24,6 +24,11 @@ const (
 	ReasonNeverReady   Reason = "never_ready"
 
 	ReasonUnauthorized Reason = "unauthorized"
+	// An address that showed too many sessions that are not known, to make sure of
+	// each.
+	ReasonSessionRate Reason = "session_rate"
+	// The feed could not be shown to have caught up with the sessions.
+	ReasonSessionUnconfirmed Reason = "session_unconfirmed"
 
 	ReasonQuery                Reason = "query"
 	ReasonMissingOrganization  Reason = "missing_organization"
@@ -76,7 +81,7 @@ var reasons = []Reason{
 	ReasonConnections,
 	ReasonOrigin, ReasonBody, ReasonQueryLength, ReasonNotFound, ReasonMethod,
 	ReasonDraining, ReasonAddressLimit, ReasonConnectRate, ReasonNodeLimit, ReasonNeverReady,
-	ReasonUnauthorized,
+	ReasonUnauthorized, ReasonSessionRate, ReasonSessionUnconfirmed,
 	ReasonQuery, ReasonMissingOrganization, ReasonChannel, ReasonType, ReasonOrganizationID, ReasonTooManyOrganizations,
 	ReasonConnectionID, ReasonLimit, ReasonWait,
 	ReasonBodyType, ReasonBodyTooLarge, ReasonBodySlow, ReasonBodyMalformed, ReasonUnknownConnection,

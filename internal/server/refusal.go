@@ -36,6 +36,8 @@ var (
 	neverReady   = &refusal{ReasonNeverReady, http.StatusServiceUnavailable, "Service Unavailable: Change feed not ready", 2}
 
 	unauthorized = &refusal{ReasonUnauthorized, http.StatusUnauthorized, "Unauthorized", 0}
+	sessionRate  = &refusal{ReasonSessionRate, http.StatusTooManyRequests, "Too Many Requests: Too many unknown sessions from this address", 6}
+	sessionLater = &refusal{ReasonSessionUnconfirmed, http.StatusServiceUnavailable, "Service Unavailable: Session not known yet", 2}
 
 	malformedQuery       = &refusal{ReasonQuery, http.StatusBadRequest, "Malformed query", 0}
 	missingOrganization  = &refusal{ReasonMissingOrganization, http.StatusBadRequest, "Missing required parameter: organizationId", 0}

@@ -25,6 +25,9 @@ type Server struct {
 	logger *slog.Logger
 	// failures rations what an address may try with keys that are none.
 	failures *ration[netip.Addr]
+	// unknown rations how often an address may make the feed catch up with
+	// sessions that are none.
+	unknown *ration[netip.Addr]
 	// publishing has room for those who publish at one time.
 	publishing chan struct{}
 	// resources is what can be asked for, by path.
@@ -48,6 +51,7 @@ func New(deps Deps, config Config) *Server {
 		gate:       newGate(config.Origins, config.AnyOrigin),
 		asks:       newAsks(),
 		failures:   newFailures(),
+		unknown:    newUnknown(),
 		publishing: make(chan struct{}, maxPublishing),
 		logger:     deps.Logger,
 		listeners:  map[net.Listener]struct{}{},

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oikion/orgcast"
 )
@@ -51,6 +53,19 @@ var faults = []fault{
 		func(w *world, _ *ask) { w.ready = make(chan struct{}) }},
 	{ReasonUnauthorized, "401 Unauthorized", "Unauthorized", 0, "session",
 		func(w *world, _ *ask) { w.session = errors.New("expired") }},
+	{ReasonSessionRate, "429 Too Many Requests", "Too Many Requests: Too many unknown sessions from this address", 6, "session",
+		func(w *world, _ *ask) {
+			w.session = orgcast.ErrUnknownSession
+			w.prepare = func(s *Server) {
+				for range failureBurst {
+					s.unknown.allow(netip.MustParseAddr("203.0.113.7"), time.Now())
+				}
+			}
+		}},
+	{ReasonSessionUnconfirmed, "503 Service Unavailable", "Service Unavailable: Session not known yet", 2, "session",
+		func(w *world, _ *ask) {
+			w.session, w.barrier = orgcast.ErrUnknownSession, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		}},
 	{ReasonQuery, "400 Bad Request", "Malformed query", 0, "query",
 		func(_ *world, a *ask) { a.rawQuery = "organizationId=org_a&x=%zz" }},
 	{ReasonMissingOrganization, "400 Bad Request", "Missing required parameter: organizationId", 0, "query",

@@ -16,13 +16,14 @@ const (
 	securePrefix = "__Secure-"
 )
 
-// Authenticator reads sessions. It is safe for concurrent use: nothing in it
-// changes after [New].
+// Authenticator reads sessions. It is safe for concurrent use, as its table must
+// be: nothing in it changes after [New].
 type Authenticator struct {
 	userClaim string
 	names     []string  // in the order in which they are looked for
 	keys      []keyring // of the name at the same place
 	scopeKey  []byte
+	table     Table // of AuthJSDatabase, which has no keys
 }
 
 var (
@@ -30,12 +31,18 @@ var (
 	ciphers       = []jose.ContentEncryption{jose.A256CBC_HS512, jose.A256GCM}
 )
 
-// New derives the keys. Its errors have a hint.
+// New derives the keys, or takes the table. Its errors have a hint.
 func New(c Config) (*Authenticator, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	a := &Authenticator{userClaim: c.UserClaim}
+	a := &Authenticator{userClaim: c.UserClaim, table: c.Table}
+	if c.Scheme == AuthJSDatabase {
+		for _, n := range cookieNames(c) {
+			a.names = append(a.names, n.name)
+		}
+		return a, nil
+	}
 	var err error
 	if a.scopeKey, err = scopeKey(c.Secrets[0]); err != nil {
 		return nil, err
@@ -72,6 +79,9 @@ func (a *Authenticator) Authenticate(cookies []string, now time.Time) (orgcast.P
 	token, which, reason := findToken(cookies, a.names)
 	if reason != "" {
 		return orgcast.Principal{}, refuse(reason)
+	}
+	if a.table != nil {
+		return a.find(token, now)
 	}
 	h, reason := gate(token)
 	if reason != "" {

@@ -35,6 +35,28 @@ func BenchmarkAuthenticate(b *testing.B) {
 	}
 }
 
+// oneRow is a table of sessions.
+type oneRow struct {
+	id      orgcast.SessionID
+	session orgcast.Session
+}
+
+func (r *oneRow) Session(id orgcast.SessionID) (orgcast.Session, bool) {
+	return r.session, id == r.id
+}
+
+func BenchmarkAuthenticateDatabase(b *testing.B) {
+	a := databaseAuthenticator(b, &oneRow{orgcast.NameSession([]byte(uuid)), orgcast.Session{User: "clx0usr0000000000000000001", ExpiresAt: noon.Add(time.Hour)}},
+		Config{Secure: SecureOnly})
+	lines := []string{"theme=dark; locale=el; __Secure-authjs.session-token=" + uuid}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := a.Authenticate(lines, noon); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkRefuse is the price of what an attacker can send at will.
 func BenchmarkRefuse(b *testing.B) {
 	a, err := New(Config{Secrets: []string{"secret"}})

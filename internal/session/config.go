@@ -14,19 +14,23 @@ type Scheme string
 
 const (
 	// Auto tells Auth.js and NextAuth apart by the name of the cookie found, or,
-	// if the name is configured, by the header of the token.
+	// if the name is configured, by the header of the token. It reads no session
+	// of the database: what is a random text to it may be a row that the application
+	// no longer looks at, and a server should not ask for a table of credentials
+	// that it was not told to read.
 	Auto Scheme = "auto"
 	// AuthJS is Auth.js v5 with its JWT strategy.
 	AuthJS Scheme = "authjs"
 	// NextAuth is NextAuth v4 with its JWT strategy.
 	NextAuth Scheme = "nextauth"
-	// AuthJSDatabase is the database strategy of both.
+	// AuthJSDatabase is the database strategy of both: the cookie is a random
+	// token, the session a row. It reads no token that seals itself.
 	AuthJSDatabase Scheme = "authjs-database"
 )
 
-// ErrSchemeNotOffered is returned by [New] for a scheme that this build does not
-// read.
-var ErrSchemeNotOffered = errors.New("session scheme is not offered by this build")
+// ErrNoTable is returned by [New] for [AuthJSDatabase] without a table: only a
+// server that follows the database knows its sessions.
+var ErrNoTable = errors.New("sessions in the database are known to a running server only")
 
 // SecureCookies says which of the default cookie names are looked for. Auth.js
 // puts "__Secure-" in front of them when its own URL is https.
@@ -52,8 +56,8 @@ const (
 // maxSecrets bounds what a key id is compared with. A rotation needs two.
 const maxSecrets = 16
 
-// Config is what [New] needs. The zero value of every field but Secrets is a
-// default.
+// Config is what [New] needs. The zero value of every field but Secrets (or
+// Table) is a default.
 type Config struct {
 	// Scheme is Auto if empty.
 	Scheme Scheme
@@ -69,6 +73,8 @@ type Config struct {
 	Salt string
 	// UserClaim is the claim with the user's id, "sub" if empty.
 	UserClaim string
+	// Table holds the sessions of AuthJSDatabase, which needs it and no secret.
+	Table Table
 }
 
 // String is fit for a log: it counts the secrets.
@@ -94,14 +100,15 @@ func (c *Config) check() error {
 	switch c.Scheme {
 	case Auto, AuthJS, NextAuth:
 	case AuthJSDatabase:
-		return orgcast.WithHint("configure sessions", ErrSchemeNotOffered,
-			`let the application keep its sessions in the cookie (session: { strategy: "jwt" }) and set ORGCAST_SESSION to auto, authjs or nextauth`)
+		return c.checkDatabase(fail)
 	default:
-		return fail("unknown scheme", "set ORGCAST_SESSION to auto, authjs or nextauth")
+		return fail("unknown scheme", "set ORGCAST_SESSION to auto, authjs, nextauth or authjs-database")
 	}
 	switch {
+	case c.Table != nil:
+		return fail("a table of sessions with scheme "+string(c.Scheme), "set ORGCAST_SESSION to authjs-database")
 	case len(c.Secrets) == 0:
-		return fail("no secret", "set AUTH_SECRET (or NEXTAUTH_SECRET) to the application's value, or ORGCAST_AUTH_SECRETS to several, newest first")
+		return fail("no secret", "set AUTH_SECRET (or NEXTAUTH_SECRET) to the application's value, or ORGCAST_AUTH_SECRETS to several, newest first; for sessions that are kept in the database set ORGCAST_SESSION to authjs-database")
 	case len(c.Secrets) > maxSecrets:
 		return fail(fmt.Sprintf("%d secrets, at most %d", len(c.Secrets), maxSecrets), "remove the secrets whose last session has expired")
 	case slices.Contains(c.Secrets, ""):
@@ -110,6 +117,23 @@ func (c *Config) check() error {
 		return fail("salt with scheme nextauth", "unset ORGCAST_SESSION_SALT: NextAuth v4 derives the key of its sessions without one")
 	case slices.Contains([]string{"exp", "nbf", "iat", "jti"}, c.UserClaim):
 		return fail("user claim "+c.UserClaim, "set ORGCAST_SESSION_USER_CLAIM to the claim with the user's id; it is \"sub\" unless the application changed it")
+	case c.Secure > SecureNever:
+		return fail("unknown choice of secure cookies", "use SecureUnknown, SecureOnly or SecureNever")
+	}
+	return c.checkCookie()
+}
+
+// checkDatabase refuses what would change how a token is read: there is none.
+// Secrets are not looked at: Auth.js has one with this strategy too.
+func (c *Config) checkDatabase(fail func(cause, hint string) error) error {
+	switch {
+	case c.Table == nil:
+		return orgcast.WithHint("configure sessions", ErrNoTable,
+			"ask a running server: curl its stream with the cookie; with ORGCAST_LOG_LEVEL=debug it logs why it takes no session")
+	case c.Salt != "":
+		return fail("salt with scheme authjs-database", "unset ORGCAST_SESSION_SALT: no key is derived for sessions in the database")
+	case c.UserClaim != "sub":
+		return fail("user claim with scheme authjs-database", "unset ORGCAST_SESSION_USER_CLAIM: the rule file names the column, below sessions")
 	case c.Secure > SecureNever:
 		return fail("unknown choice of secure cookies", "use SecureUnknown, SecureOnly or SecureNever")
 	}

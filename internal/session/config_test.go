@@ -41,6 +41,10 @@ func TestConfigurationThatCannotWorkIsRefusedWithTheNextStep(t *testing.T) {
 		"empty secret":    {Secrets: []string{secret, ""}},
 		"too many":        {Secrets: slices.Repeat(one, maxSecrets+1)},
 		"database":        {Secrets: one, Scheme: AuthJSDatabase},
+		"salted database": {Scheme: AuthJSDatabase, Table: rows{}, Salt: secret},
+		"claimed":         {Scheme: AuthJSDatabase, Table: rows{}, UserClaim: "id"},
+		"its cookie":      {Scheme: AuthJSDatabase, Table: rows{}, Cookie: "name=value"},
+		"a table for JWT": {Secrets: one, Table: rows{}},
 		"unknown scheme":  {Secrets: one, Scheme: "clerk"},
 		"salt for v4":     {Secrets: one, Scheme: NextAuth, Salt: secret},
 		"cookie's value":  {Secrets: one, Cookie: "name=value"},
@@ -58,7 +62,7 @@ func TestConfigurationThatCannotWorkIsRefusedWithTheNextStep(t *testing.T) {
 		case strings.Contains(err.Error()+orgcast.Hint(err), secret):
 			t.Errorf("%s: %v shows a secret", name, err)
 		}
-		if errors.Is(err, ErrSchemeNotOffered) != (name == "database") {
+		if errors.Is(err, ErrNoTable) != (name == "database") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -3,12 +3,14 @@
 // It reads the session cookie that the application has set already, so nothing
 // changes in the application: the JWT strategies of Auth.js v5 ("authjs") and
 // of NextAuth v4 ("nextauth"). Both are one encrypted token (JWE) that only a
-// holder of the application's secret can make.
+// holder of the application's secret can make. Or, of both, the database strategy
+// ("authjs-database"): the cookie is a random token, the session the row that
+// holds it, found in a [Table] that somebody else keeps by the hash of the token.
 //
 // The package is pure but for [FromEnv], which may read the file of secrets: no
 // network, no goroutine, no clock. Keys are derived once, by [New].
 //
-// What is checked, in this order; the first failure is the [Reason]:
+// What is checked of a token that seals itself, in this order; the first failure is the [Reason]:
 //
 //  1. The header lines are short enough to look at, the cookie is found by its
 //     exact name, its chunks are complete, the token is short enough. Until here
@@ -32,6 +34,8 @@
 //   - It is stricter than Auth.js where a stream needs it: a session without an
 //     expiry or without a user, or from the future, opens nothing; chunks with a
 //     hole are not joined; cookies of a similar name are not mixed in.
+//   - A scheme reads its own kind of session and no other: a row is no session to
+//     the JWT schemes, a sealed token none to the database scheme.
 //   - A principal grants nothing. Organization claims in a token are not read.
 //   - No secret, key, cookie, token or claim is in any error.
 package session

@@ -18,33 +18,47 @@ import (
 //   - ORGCAST_SESSION_COOKIE, ORGCAST_SESSION_SALT, ORGCAST_SESSION_USER_CLAIM
 //   - AUTH_SECRET, then NEXTAUTH_SECRET; or, instead of both,
 //     ORGCAST_AUTH_SECRETS (one a line, newest first) or
-//     ORGCAST_AUTH_SECRETS_FILE (a file of such lines)
+//     ORGCAST_AUTH_SECRETS_FILE (a file of such lines); none of them is read for
+//     authjs-database
 //   - AUTH_URL, then NEXTAUTH_URL: https looks for the "__Secure-" cookies only,
 //     http for the plain ones only
 //   - NODE_ENV: without a URL, development looks for the plain ones only
 //
 // An empty variable counts as one that is not set.
 func FromEnv(getenv func(string) string) (Config, error) {
+	scheme, err := SchemeFromEnv(getenv)
+	if err != nil {
+		return Config{}, err
+	}
 	c := Config{
-		Scheme:    Scheme(getenv("ORGCAST_SESSION")),
+		Scheme:    scheme,
 		Cookie:    getenv("ORGCAST_SESSION_COOKIE"),
 		Salt:      getenv("ORGCAST_SESSION_SALT"),
 		UserClaim: getenv("ORGCAST_SESSION_USER_CLAIM"),
 	}
-	if c.Scheme == "" {
-		c.Scheme = Auto
-	}
-	if !slices.Contains([]Scheme{Auto, AuthJS, NextAuth, AuthJSDatabase}, c.Scheme) {
-		return Config{}, invalid("ORGCAST_SESSION", errors.New("unknown scheme"), "set it to auto, authjs, nextauth or authjs-database")
-	}
-	var err error
 	if c.Secure, err = secureFromEnv(getenv); err != nil {
 		return Config{}, err
+	}
+	if c.Scheme == AuthJSDatabase {
+		return c, nil
 	}
 	if c.Secrets, err = secretsFromEnv(getenv); err != nil {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// SchemeFromEnv reads ORGCAST_SESSION alone, for those who need to know whether
+// the table of sessions is read, and no secret.
+func SchemeFromEnv(getenv func(string) string) (Scheme, error) {
+	s := Scheme(getenv("ORGCAST_SESSION"))
+	if s == "" {
+		s = Auto
+	}
+	if !slices.Contains([]Scheme{Auto, AuthJS, NextAuth, AuthJSDatabase}, s) {
+		return "", invalid("ORGCAST_SESSION", errors.New("unknown scheme"), "set it to auto, authjs, nextauth or authjs-database")
+	}
+	return s, nil
 }
 
 // secureFromEnv does as Auth.js: the scheme of its own URL decides.
@@ -100,7 +114,7 @@ func secretsFromEnv(getenv func(string) string) ([]string, error) {
 		}
 	}
 	return nil, invalid("AUTH_SECRET", errors.New("not set"),
-		"set it to the application's value; an application with AUTH_SECRET_1 to _3 only needs ORGCAST_AUTH_SECRETS with the same values, _3 first")
+		"set it to the application's value; an application with AUTH_SECRET_1 to _3 only needs ORGCAST_AUTH_SECRETS with the same values, _3 first. If the application keeps its sessions in the database, set ORGCAST_SESSION to authjs-database instead")
 }
 
 // secretLines splits at line ends and leaves empty lines out.

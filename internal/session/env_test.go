@@ -43,7 +43,9 @@ func TestEnvironmentOfTheApplicationIsEnough(t *testing.T) {
 		"list":           {environ{"AUTH_SECRET": "a", "ORGCAST_AUTH_SECRETS": "\nnew\r\n\nold \n"}, Config{Scheme: Auto, Secrets: []string{"new", "old "}}},
 		"all": {environ{"ORGCAST_SESSION": "authjs", "ORGCAST_SESSION_COOKIE": "c", "ORGCAST_SESSION_SALT": "s", "ORGCAST_SESSION_USER_CLAIM": "id", "AUTH_SECRET": "a"},
 			Config{Scheme: AuthJS, Cookie: "c", Salt: "s", UserClaim: "id", Secrets: []string{"a"}}},
-		"file": {environ{"ORGCAST_AUTH_SECRETS_FILE": secretsFile(t, "new\nold\n", 0o640)}, Config{Scheme: Auto, Secrets: []string{"new", "old"}}},
+		// Its secret is not ours to know.
+		"database": {environ{"ORGCAST_SESSION": "authjs-database", "AUTH_SECRET": "a", "ORGCAST_AUTH_SECRETS_FILE": "none", "AUTH_URL": "https://x"}, Config{Scheme: AuthJSDatabase, Secure: SecureOnly}},
+		"file":     {environ{"ORGCAST_AUTH_SECRETS_FILE": secretsFile(t, "new\nold\n", 0o640)}, Config{Scheme: Auto, Secrets: []string{"new", "old"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := FromEnv(test.env.get)
@@ -55,6 +57,9 @@ func TestEnvironmentOfTheApplicationIsEnough(t *testing.T) {
 			}
 			if got.Secure != test.want.Secure || got.Salt != test.want.Salt || got.String() != test.want.String() {
 				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+			if got.Scheme == AuthJSDatabase {
+				got.Table = rows{}
 			}
 			if _, err := New(got); err != nil {
 				t.Error(err)

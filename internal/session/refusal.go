@@ -1,6 +1,10 @@
 package session
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/oikion/orgcast"
+)
 
 // Reason says why a request has no session. The set is closed, see [Reasons],
 // so that it may be the label of a metric.
@@ -37,11 +41,17 @@ const (
 	// IssuedAhead: iat is more than 5 minutes ahead: one of the two clocks is
 	// wrong, and with it every expiry.
 	IssuedAhead Reason = "issued_ahead"
+	// UnknownSession: the table of sessions has no row with this token, as far as
+	// the change feed has come.
+	UnknownSession Reason = "unknown_session"
+	// SessionExpired: the row says that the session has ended.
+	SessionExpired Reason = "session_expired"
 )
 
 var reasons = []Reason{
 	Absent, Oversize, BadChunks, Malformed, Unsupported, UnknownKey, Tampered,
 	BadClaims, NoExpiry, NoUser, Expired, NotYetValid, IssuedAhead,
+	UnknownSession, SessionExpired,
 }
 
 // Reasons lists every reason there is, in the order in which they are checked.
@@ -55,5 +65,13 @@ type Refusal struct {
 
 // Error prints the reason and nothing of the request.
 func (r *Refusal) Error() string { return "read session: " + string(r.Reason) }
+
+// Unwrap is [orgcast.ErrUnknownSession] where the change feed may merely be behind.
+func (r *Refusal) Unwrap() error {
+	if r.Reason == UnknownSession || r.Reason == SessionExpired {
+		return orgcast.ErrUnknownSession
+	}
+	return nil
+}
 
 func refuse(r Reason) error { return &Refusal{Reason: r} }
