@@ -40,7 +40,6 @@ func table(oid uint32, name string, columns ...string) *orgcast.Relation {
 }
 
 var (
-	members = table(1, "members", "id", "user", "organization", "role")
 	clients = table(2, "clients", "id", "organization", "name")
 	notes   = table(3, "notes", "id", "client", "text")
 )
