@@ -205,13 +205,18 @@ func (a *App) build(fatal func(error)) *house {
 		})
 	s.hub = hub.New(s, directory, hub.Config{Heartbeat: c.Heartbeat, Lease: c.Lease, Hooks: m.Hub()})
 	s.barrier = replication.NewBarrier(s.flushPosition, s.requestReply, replication.BarrierOptions{})
+	s.forced = replication.NewBarrier(s.forcedPosition, s.requestReply, replication.BarrierOptions{})
 	s.freshness = newFreshness(s.barrier.Wait, s.hub.SetFeed)
 	s.newFeed = func(log feed.Log) *feed.Feed {
-		return feed.New(s.router, log, directory, s.hub, s.barrier.Passed, s.spool, m.Feed())
+		passed := func(end orgcast.LSN) {
+			s.barrier.Passed(end)
+			s.forced.Passed(end)
+		}
+		return feed.New(s.router, log, directory, s.hub, passed, s.spool, m.Feed())
 	}
 	h := &house{app: a, hub: s.hub, source: s}
 	h.server = server.New(server.Deps{
-		Sessions: a.auth, Access: directory, Barrier: s.barrier, Feed: s,
+		Sessions: a.auth, Access: directory, Barrier: s.forced, Feed: s,
 		Streams: streams{s.hub, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}},
 		Limits: access.NewLimits(access.LimitConfig{
 			PerNode: c.MaxStreams, PerUser: c.MaxStreamsPerUser, PerOrganization: c.MaxStreamsPerOrganization, PerAddress: c.MaxStreamsPerAddress,

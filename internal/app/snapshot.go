@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/route"
@@ -30,8 +32,13 @@ func copySnapshot(ctx context.Context, conn *pgx.Conn, snapshot string, tables [
 	}
 	for i := range tables {
 		if err := copyTable(ctx, conn, &tables[i], put); err != nil {
-			return orgcast.WithHint("read snapshot of "+tables[i].Table.String(), err,
-				"Run `orgcast setup`: the role needs SELECT on this table, and BYPASSRLS if it has row-level security.")
+			err = fmt.Errorf("read snapshot of %s: %w", tables[i].Table, err)
+			var refused *pgconn.PgError
+			if errors.As(err, &refused) && refused.Code == "42501" {
+				return orgcast.WithHint("begin a new epoch", err,
+					"Run `orgcast setup`: the role needs SELECT on this table, and BYPASSRLS if it has row-level security.")
+			}
+			return err
 		}
 	}
 	return nil

@@ -104,7 +104,7 @@ func TestThePresetParses(t *testing.T) {
 	}
 }
 
-func TestTheFingerprintIsOfWhatIsReadAtTheSnapshot(t *testing.T) {
+func TestEveryRuleIsInTheFingerprint(t *testing.T) {
 	print := func(tables string) string {
 		rules, err := ParseRules([]byte(rulesHead + "tables:\n" + tables))
 		if err != nil {
@@ -113,11 +113,19 @@ func TestTheFingerprintIsOfWhatIsReadAtTheSnapshot(t *testing.T) {
 		return rules.Fingerprint()
 	}
 	base := print("  a: {tenant: [o]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y]}\n")
-	if print("  a: {tenant: [o]}\n  b: {event: data.sync, entity: c, tenant: [x: a], columns: [y, z]}\n") != base {
-		t.Error("another column needs a new snapshot")
+	if print("  b: {columns: [y], tenant: [x: a], entity: b, event: data.sync}\n  # the same\n  a: {tenant: [o]}\n") != base {
+		t.Error("the same rules in another order are others")
 	}
-	if print("  a: {tenant: [p]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y]}\n") == base {
-		t.Error("another tenant path of a parent needs none")
+	for what, tables := range map[string]string{
+		"a column":      "  a: {tenant: [o]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y, z]}\n",
+		"a name":        "  a: {tenant: [o]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y: z]}\n",
+		"an entity":     "  a: {tenant: [o]}\n  b: {event: data.sync, entity: c, tenant: [x: a], columns: [y]}\n",
+		"roles":         "  a: {tenant: [o]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y], roles: [ADMIN]}\n",
+		"a tenant path": "  a: {tenant: [p]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y]}\n",
+	} {
+		if print(tables) == base {
+			t.Errorf("%s changed, the fingerprint did not", what)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/codec"
 )
 
 // Table is one table that the rules name, for those who set up the database and
@@ -71,17 +72,14 @@ func (r *Rules) All() []Table {
 	return all
 }
 
-// Fingerprint changes when the rules need another snapshot than the one that
-// the log began with.
+// Fingerprint changes with every rule: what was logged by other rules is not
+// what these would send, to whom they would.
 func (r *Rules) Fingerprint() string {
-	var b strings.Builder
-	for _, t := range r.All() {
-		if !t.Read {
-			continue
-		}
-		fmt.Fprintf(&b, "%s(%s);", t, strings.Join(r.snapshotColumns(t), ","))
+	text, err := codec.Marshal(r)
+	if err != nil {
+		panic(err) // texts, numbers and lists
 	}
-	return b.String()
+	return string(text)
 }
 
 // snapshotColumns are the columns that are read of a table at the snapshot.
