@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	"internal/delivery":    {"internal/hub"},
 	"internal/feed":        {"internal/pgoutput", "internal/route", "internal/eventlog"},
 	"internal/server":      {"internal/codec"},
-	"internal/admin":       {},
+	"internal/admin":       {"internal/codec"},
 	"internal/telemetry":   {"internal/delivery", "internal/eventlog", "internal/feed", "internal/hub", "internal/route"},
 	"internal/app": {
 		"internal/access", "internal/admin", "internal/config", "internal/delivery", "internal/eventlog", "internal/feed", "internal/hub",

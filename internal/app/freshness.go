@@ -117,6 +117,14 @@ func (f *freshness) judge() {
 // Ready is closed when the feed has been fresh for the first time.
 func (f *freshness) Ready() <-chan struct{} { return f.ready }
 
+// last is when the feed was last known to be where the database is; zero if it
+// never was.
+func (f *freshness) last() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fresh
+}
+
 // Fresh is nil while the feed is where the database is, or why it is not.
 func (f *freshness) Fresh() error {
 	f.mu.Lock()

@@ -54,6 +54,7 @@ type source struct {
 	// conn and inspect are those of the connection at hand, for the barrier.
 	conn    atomic.Pointer[replication.Conn]
 	inspect atomic.Pointer[inspector]
+	flushed atomic.Uint64 // the LSN that the database said last
 }
 
 // inspector is an ordinary connection, used by one at a time.
@@ -463,7 +464,11 @@ func (s *source) ask(ctx context.Context, sql string) (orgcast.LSN, error) {
 		}
 		return 0, err
 	}
-	return orgcast.ParseLSN(text)
+	at, err := orgcast.ParseLSN(text)
+	if err == nil {
+		s.flushed.Store(uint64(at))
+	}
+	return at, err
 }
 
 // requestReply asks the server where it is.

@@ -22,7 +22,7 @@ type Hooks struct {
 	// Wrote counts the bytes of one write.
 	Wrote func(bytes int)
 	// Lost is called when a stream ends without a word: the peer left, it took
-	// nothing for the write timeout ("stalled"), or the log could not be read.
+	// nothing for the write timeout, or the log could not be read.
 	Lost func(reason Lost, err error)
 }
 
@@ -31,7 +31,10 @@ type Lost string
 
 // The reasons.
 const (
-	LostPeer    Lost = "peer_gone"
+	LostPeer Lost = "peer_gone"
+	// LostStalled is what the contract's `slow_consumer` comes to with this driver.
+	// A peer that takes nothing can't be told: its `closing` would lie behind what
+	// it does not take, and perhaps in the middle of an event.
 	LostStalled Lost = "stalled"
 	LostLog     Lost = "log_unreadable"
 )

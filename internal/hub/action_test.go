@@ -155,6 +155,12 @@ func (w *world) open() {
 		}
 	}
 	c := &client{stream: w.hub.Register(spec), spec: spec}
+	if rapid.IntRange(0, 3).Draw(t, "answers once") == 0 {
+		c.page = &Page{
+			Limit:    rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "limit"),
+			MaxBytes: rapid.SampledFrom([]int{1, 1000, 1 << 20}).Draw(t, "bytes"),
+		}
+	}
 	if w.closing {
 		c.end = &end{reason: orgcast.ClosingShutdown}
 	}
@@ -202,9 +208,12 @@ func (w *world) begin() {
 // meanwhile lets something happen in the middle of something else.
 func (w *world) meanwhile() {
 	for range rapid.IntRange(0, 2).Draw(w.t, "meanwhile") {
-		if rapid.Bool().Draw(w.t, "open") {
+		switch rapid.IntRange(0, 4).Draw(w.t, "which") {
+		case 0, 1:
 			w.open()
-		} else {
+		case 2:
+			w.setFilter()
+		default:
 			w.stepAny()
 		}
 	}
@@ -224,7 +233,7 @@ func (w *world) stepAny() {
 
 func (w *world) act() {
 	t := w.t
-	switch n := rapid.IntRange(0, 99).Draw(t, "action"); {
+	switch n := rapid.IntRange(0, 106).Draw(t, "action"); {
 	case n < 30:
 		w.commit()
 	case n < 45:
@@ -259,6 +268,12 @@ func (w *world) act() {
 				break
 			}
 		}
+	case n < 104:
+		w.setFilter()
+	case n < 105:
+		w.endOwn()
+	case n < 106:
+		w.kick()
 	}
 }
 

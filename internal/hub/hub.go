@@ -44,7 +44,8 @@ type Config struct {
 // Hooks tells the world what the hub does. Each may be nil.
 type Hooks struct {
 	// Opened and Closed are called for every stream that was started. Closed
-	// gives the reason that the client was told, or "" if it left.
+	// gives the reason for which it was ended, [ClosedPage] for one that was not
+	// and filled a page, or "" if the client left.
 	Opened func()
 	Closed func(reason string)
 	// Delivered counts events handed out to streams.
@@ -84,6 +85,7 @@ type Hub struct {
 	tailBytes int    // of all tails
 	round     uint64 // counts the dispatches
 	streams   map[*Stream]struct{}
+	ids       map[string]*Stream
 	shutdown  bool
 }
 
@@ -95,7 +97,7 @@ func New(log Log, members Members, config Config) *Hub {
 	config.Heartbeat = cmp.Or(config.Heartbeat, 15*time.Second)
 	config.Lease = cmp.Or(config.Lease, 15*time.Minute)
 	config.StepBytes = cmp.Or(config.StepBytes, 256<<10)
-	h := &Hub{log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{}}
+	h := &Hub{log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{}, ids: map[string]*Stream{}}
 	h.watermark.Store(&mark{})
 	h.feed.Store(&feedState{state: orgcast.FeedStale})
 	return h

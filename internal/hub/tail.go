@@ -120,6 +120,7 @@ type run struct {
 	last   orgcast.Cursor
 	frames []byte
 	events int
+	kind   orgcast.Kind // of the first; the one that counts where each is a run
 }
 
 // merge puts the runs of several organizations, of one event each, into one
@@ -165,7 +166,7 @@ func (t *tail) collect(runs []run, after, upTo orgcast.Cursor, v view, joined bo
 			}
 			budget -= e.end - start
 			if fresh || !joined {
-				runs = append(runs, run{frames: c.frames[start:start:len(c.frames)]})
+				runs = append(runs, run{frames: c.frames[start:start:len(c.frames)], kind: e.kind})
 				fresh = false
 			}
 			r := &runs[len(runs)-1]

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,24 @@ type Metrics struct {
 	retiredEvents, retiredBytes     prometheus.Counter
 	logDamaged, logTrouble, stalled prometheus.Counter
 	interruptions                   prometheus.Counter
+
+	totals struct{ transactions, latency, events, delivered, withheld atomic.Int64 }
+}
+
+// Totals are sums since the start, for who can't ask a Prometheus.
+type Totals struct {
+	Events, Delivered, Withheld int64
+	// Latency is the mean time from a commit to its dispatch; zero before the first.
+	Latency time.Duration
+}
+
+// Totals reads the sums.
+func (m *Metrics) Totals() Totals {
+	t := Totals{Events: m.totals.events.Load(), Delivered: m.totals.delivered.Load(), Withheld: m.totals.withheld.Load()}
+	if n := m.totals.transactions.Load(); n > 0 {
+		t.Latency = time.Duration(m.totals.latency.Load() / n)
+	}
+	return t
 }
 
 // NewMetrics returns metrics in a registry of their own.
@@ -81,7 +100,10 @@ func (m *Metrics) Gauge(name, help string, value func() float64) {
 // Route counts what the router does.
 func (m *Metrics) Route() route.Hooks {
 	return route.Hooks{
-		Withheld:      func(table string, reason route.Reason) { m.withheld.WithLabelValues(table, string(reason)).Inc() },
+		Withheld: func(table string, reason route.Reason) {
+			m.withheld.WithLabelValues(table, string(reason)).Inc()
+			m.totals.withheld.Add(1)
+		},
 		ColumnMissing: func(table, column string) { m.columns.WithLabelValues(table, column).Inc() },
 	}
 }
@@ -93,7 +115,11 @@ func (m *Metrics) Feed() feed.Hooks {
 			m.transactions.Inc()
 			m.changes.Add(float64(changes))
 			m.events.Add(float64(events))
-			m.commitToDispatch.Observe(time.Since(tx.CommitTime).Seconds())
+			latency := time.Since(tx.CommitTime)
+			m.commitToDispatch.Observe(latency.Seconds())
+			m.totals.latency.Add(int64(latency))
+			m.totals.transactions.Add(1)
+			m.totals.events.Add(int64(events))
 		},
 		Skipped: m.skipped.Inc,
 		Spilled: m.spilled.Inc,
@@ -110,9 +136,12 @@ func (m *Metrics) Hub() hub.Hooks {
 			}
 			m.closed.WithLabelValues(reason).Inc()
 		},
-		Delivered: func(events int) { m.delivered.Add(float64(events)) },
-		Replayed:  func(events int) { m.replayed.Add(float64(events)) },
-		Reset:     func(reason orgcast.ResetReason) { m.resets.WithLabelValues(string(reason)).Inc() },
+		Delivered: func(events int) {
+			m.delivered.Add(float64(events))
+			m.totals.delivered.Add(int64(events))
+		},
+		Replayed: func(events int) { m.replayed.Add(float64(events)) },
+		Reset:    func(reason orgcast.ResetReason) { m.resets.WithLabelValues(string(reason)).Inc() },
 	}
 }
 
