@@ -196,7 +196,7 @@ func (a *App) build(fatal func(error)) *house {
 			URL: c.Database.URL, Slot: c.Slot, Publication: c.Publication,
 			Hooks: replication.Hooks{Notice: func(code, message string) { a.log.Warn("database notice", "code", code, "text", message) }},
 		},
-		router:  route.New(a.rules, directory, m.Route()),
+		router:  route.New(a.rules, directory, m.Route(refusals(a.log))),
 		options: eventlog.Options{MaxBytes: int64(c.LogBytes)},
 	}
 	s.options.Hooks = m.Log(

@@ -109,7 +109,7 @@ func (f *Feed) Frame(_ orgcast.LSN, frame []byte) error {
 	case kind == pgoutput.KindBegin:
 		f.inside = true
 	case !f.inside:
-		return nil // a message outside of a transaction has no place in it
+		return f.outside(frame)
 	}
 	if err := f.spool.add(frame); err != nil {
 		return err
@@ -122,6 +122,20 @@ func (f *Feed) Frame(_ orgcast.LSN, frame []byte) error {
 		return err
 	}
 	return f.spool.reset()
+}
+
+// outside takes what is in no transaction. A message there stands and falls with
+// none, and has no place in the order of events: the router refuses it by name.
+func (f *Feed) outside(frame []byte) error {
+	if kind, _ := pgoutput.Peek(frame); kind != pgoutput.KindMessage {
+		return nil
+	}
+	m, err := f.decoder.Decode(frame)
+	if err != nil {
+		return err
+	}
+	f.router.Route(m.Change, &f.out)
+	return nil
 }
 
 // persistEvery is how often an idle position is stored, so that the slot can be

@@ -42,6 +42,9 @@ func (w *world) commit() {
 			if rapid.IntRange(0, 3).Draw(t, "narrow") == 0 {
 				a.User = rapid.SampledFrom(users).Draw(t, "for")
 			}
+			if rapid.IntRange(0, 3).Draw(t, "named") == 0 {
+				a.Users = rapid.SliceOfN(rapid.SampledFrom(users), 1, 2).Draw(t, "forUsers")
+			}
 			if rapid.IntRange(0, 3).Draw(t, "ranked") == 0 {
 				a.Roles = []string{rapid.SampledFrom(roles).Draw(t, "forRole")}
 			}
@@ -72,6 +75,7 @@ func (w *world) commit() {
 	given = slices.Clone(given)
 	for i := range given {
 		given[i].Frame = bytes.Clone(given[i].Frame)
+		given[i].Audience.Users = slices.Clone(given[i].Audience.Users)
 	}
 	// A stream is stepped also between what is put on the tails and the watermark.
 	w.members.asked = w.stepAny
@@ -79,6 +83,7 @@ func (w *world) commit() {
 	w.members.asked = nil
 	for i := range given {
 		clear(given[i].Frame)
+		clear(given[i].Audience.Users)
 	}
 	w.end = finish
 }

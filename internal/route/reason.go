@@ -1,5 +1,7 @@
 package route
 
+import "github.com/oikion/orgcast/internal/publish"
+
 // Reason says why a row is withheld. Its text is a metric's label.
 type Reason string
 
@@ -29,6 +31,12 @@ const (
 	// ReasonColumnMissing is a row of a table that lacks a column that the
 	// rules need.
 	ReasonColumnMissing Reason = "column_missing"
+	// ReasonValueNull is a row in which a value is null, or too long, without
+	// which its event says nothing: an activity's user.
+	ReasonValueNull Reason = "value_null"
+	// ReasonNotMember is a notification of an assigned row for a user who is no
+	// member of its organization; the row itself is told.
+	ReasonNotMember Reason = "not_a_member"
 )
 
 // Hooks tells the world what the router does. Each may be nil.
@@ -38,4 +46,7 @@ type Hooks struct {
 	// ColumnMissing is called when a mapped table comes without a column that
 	// its rule names.
 	ColumnMissing func(table, column string)
+	// Refused is called for every message that was published by SQL but not sent.
+	// The problems show nothing of what was sent.
+	Refused func(reason publish.Reason, problems []publish.Problem)
 }

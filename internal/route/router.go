@@ -2,6 +2,7 @@ package route
 
 import (
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/publish"
 )
 
 // Members tells who belongs to an organization, as of the transaction before
@@ -21,6 +22,9 @@ type Router struct {
 	bindings map[*orgcast.Relation]*binding
 	interned map[string]orgcast.OrganizationID
 	last     orgcast.OrganizationID // that was interned
+	// organizations are those that exist, as of this place.
+	organizations map[orgcast.OrganizationID]struct{}
+	policy        publish.SQLPolicy
 
 	lastRelation *orgcast.Relation
 	lastBinding  *binding
@@ -41,8 +45,14 @@ type Router struct {
 	// version is that it made.
 	told map[toldRow]orgcast.OrganizationID
 
+	// joined tells of those whose membership the transaction at hand changed
+	// whether they are members; everybodyLeft is a truncated table before that.
+	joined        map[member]bool
+	everybodyLeft bool
+
 	head    head
 	changed []int32 // scratch: positions in binding.columns
+	scratch []byte
 }
 
 // New returns a router with an empty parent index.
@@ -53,18 +63,30 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 		bindings: map[*orgcast.Relation]*binding{},
 		interned: map[string]orgcast.OrganizationID{},
 		told:     map[toldRow]orgcast.OrganizationID{},
+		joined:   map[member]bool{},
+
+		organizations: map[orgcast.OrganizationID]struct{}{},
 	}
+	r.policy = publish.SQLPolicy{Types: rules.Publish.SQL.types(), Exists: func(id orgcast.OrganizationID) bool {
+		_, ok := r.organizations[id]
+		return ok
+	}}
 	add := func(t *table) *table { r.tables[t.name] = t; return t }
 	add(&table{name: rules.qualify(rules.Membership.Table), kind: kindMembership, id: rules.Membership.ID})
 	add(&table{name: rules.qualify(rules.Organizations.Table), kind: kindOrganization, id: rules.Organizations.ID})
 	for name, rule := range rules.Tables {
 		t := add(&table{
 			name: rules.qualify(name), entity: rule.Entity, id: rule.ID, created: rule.CreatedBy, columns: rule.Columns,
-			audience: orgcast.Audience{Roles: rule.Roles},
+			audience: orgcast.Audience{Roles: rule.Roles}, archive: rule.Archive, notify: rule.Notify,
 		})
 		switch rule.Event {
 		case orgcast.PropertyUpdate.String():
 			t.kind = kindProperty
+			if rule.Part != "" {
+				t.kind = kindPart
+			}
+		case orgcast.UserActivity.String():
+			t.kind, t.activity = kindActivity, newActivity(rule.Activity)
 		case orgcast.DataSync.String():
 			t.kind = kindSync
 		}
@@ -83,6 +105,9 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 				}
 			}
 			t.tenant = append(t.tenant, path)
+			if t.kind == kindPart && p.Column == rule.Part && p.Table != "" {
+				t.part = path
+			}
 		}
 	}
 	return r
@@ -124,6 +149,7 @@ func (r *Router) Class(rel *orgcast.Relation) (c Class) {
 func (r *Router) Begin(tx orgcast.Transaction, epoch orgcast.Epoch) {
 	r.tx, r.epoch, r.millis, r.actor = tx, epoch, tx.CommitTime.UnixMilli(), ""
 	r.head.made = false
+	r.joined, r.everybodyLeft = cleared(r.joined), false
 }
 
 // Scan looks at a change of a parent table before the transaction is routed. It
@@ -158,7 +184,7 @@ func (r *Router) Route(c *orgcast.Change, out *Output) {
 		r.truncate(c, out)
 		return
 	case orgcast.Message:
-		r.message(c)
+		r.message(c, out)
 		return
 	}
 	b := r.binding(c.Relation)

@@ -22,6 +22,7 @@ type Rules struct {
 	Schema        string               `yaml:"schema"`
 	Organizations OrganizationsRule    `yaml:"organizations"`
 	Membership    MembershipRule       `yaml:"membership"`
+	Publish       PublishRule          `yaml:"publish"`
 	Tables        map[string]TableRule `yaml:"tables"`
 }
 
@@ -30,6 +31,9 @@ type OrganizationsRule struct {
 	Table string `yaml:"table"`
 	ID    string `yaml:"id"`
 	Name  string `yaml:"name"`
+	// Columns are those whose changes every member is told.
+	Columns []ColumnRule `yaml:"columns"`
+	Billing BillingRule  `yaml:"billing"`
 }
 
 // MembershipRule names the table that says who belongs to which organization.
@@ -43,8 +47,8 @@ type MembershipRule struct {
 
 // TableRule says what becomes of one table's rows.
 type TableRule struct {
-	// Event is "property.update" or "data.sync"; empty for a table that only
-	// tells whose its children are.
+	// Event is "property.update", "data.sync" or "user.activity"; empty for a
+	// table that only tells whose its children are.
 	Event string `yaml:"event"`
 	// Entity is the entityType of a data.sync.
 	Entity string `yaml:"entity"`
@@ -59,6 +63,13 @@ type TableRule struct {
 	Columns []ColumnRule `yaml:"columns"`
 	// Roles are the membership roles that may see the rows; none means all.
 	Roles []string `yaml:"roles"`
+	// Part is the column that holds the key of the property that the rows are
+	// parts of; empty if they are properties themselves.
+	Part string `yaml:"part"`
+	// Archive lists what makes an update an archive.
+	Archive  []Archived    `yaml:"archive"`
+	Activity *ActivityRule `yaml:"activity"`
+	Notify   *NotifyRule   `yaml:"notify"`
 	// RLS must be "tenant_only" on a table with row-level security, which the
 	// WAL does not apply.
 	RLS string `yaml:"rls"`

@@ -54,7 +54,11 @@ func (r *Rules) All() []Table {
 		all = append(all, t)
 	}
 	o, m := r.Organizations, r.Membership
-	add(Table{Read: true}, o.Table, o.ID, o.Name)
+	organization := []string{o.ID, o.Name}
+	for _, c := range slices.Concat(o.Columns, o.Billing.Columns) {
+		organization = append(organization, c.Column)
+	}
+	add(Table{Read: true}, o.Table, organization...)
 	add(Table{Read: true, Membership: true}, m.Table, m.ID, m.User, m.Organization, m.Role)
 	for _, name := range slices.Sorted(maps.Keys(r.Tables)) {
 		t := r.Tables[name]
@@ -65,6 +69,9 @@ func (r *Rules) All() []Table {
 		columns = append(columns, t.CreatedBy)
 		for _, c := range t.Columns {
 			columns = append(columns, c.Column)
+		}
+		if a := t.Activity; a != nil {
+			columns = append(columns, a.User, a.Action, a.ResourceType, a.ResourceID, a.Metadata.Column)
 		}
 		add(Table{Read: parents[r.qualify(name)], TenantOnly: t.RLS == "tenant_only"}, name, columns...)
 	}
@@ -129,7 +136,7 @@ func (s *Snapshot) State(row [][]byte) (orgcast.StateChange, error) {
 	case kindOrganization:
 		return orgcast.StateChange{Space: orgcast.SpaceOrganizations, Key: row[0], Value: append([]byte{}, row[1]...)}, nil
 	case kindMembership:
-		m, reason := member(row[0], row[1], row[2], row[3])
+		m, reason := newMember(row[0], row[1], row[2], row[3])
 		if reason != "" {
 			return orgcast.StateChange{Space: orgcast.SpaceMembers, Key: row[0]}, nil // it makes nobody a member
 		}
@@ -161,15 +168,21 @@ func (r *Router) Forget() {
 	}
 	r.touched, r.scanned, r.rewritten = r.touched[:0], false, false
 	clear(r.told)
+	clear(r.organizations)
+	clear(r.joined)
+	r.everybodyLeft = false
 	clear(r.bindings)
 	r.lastRelation, r.lastBinding = nil, nil
 }
 
-// Load puts one stored entry of [orgcast.SpaceParents] into the index. Other
-// spaces are not the router's.
+// Load takes one stored entry of [orgcast.SpaceParents] or
+// [orgcast.SpaceOrganizations]. Other spaces are not the router's.
 func (r *Router) Load(space orgcast.Space, key, value []byte) error {
-	if space != orgcast.SpaceParents {
-		return nil
+	switch space {
+	case orgcast.SpaceParents:
+		return r.loadParent(key, value)
+	case orgcast.SpaceOrganizations:
+		r.organizations[orgcast.OrganizationID(key)] = struct{}{}
 	}
-	return r.loadParent(key, value)
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/feed"
 	"github.com/oikion/orgcast/internal/hub"
+	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/route"
 )
 
@@ -21,7 +22,7 @@ type Metrics struct {
 
 	transactions, changes, events   prometheus.Counter
 	skipped, spilled                prometheus.Counter
-	withheld, columns               *prometheus.CounterVec
+	withheld, columns, said         *prometheus.CounterVec
 	commitToDispatch                prometheus.Histogram
 	opened                          prometheus.Counter
 	closed, lost, resets, refused   *prometheus.CounterVec
@@ -70,6 +71,7 @@ func NewMetrics() *Metrics {
 	m.spilled = counter("transactions_spilled_total", "Transactions too large for the tails: streams read them from the log.")
 	m.withheld = vector("rows_withheld_total", "Mapped rows that were not sent, by table and reason.", "table", "reason")
 	m.columns = vector("columns_missing_total", "Times that a table came without a column that its rule names.", "table", "column")
+	m.said = vector("messages_refused_total", "Events published by SQL that were not sent, by reason.", "reason")
 	m.commitToDispatch = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "orgcast", Name: "commit_to_dispatch_seconds", Help: "From the commit, by the database's clock, to the streams' tails.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
@@ -97,14 +99,24 @@ func (m *Metrics) Gauge(name, help string, value func() float64) {
 	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "orgcast", Name: name, Help: help}, value))
 }
 
-// Route counts what the router does.
-func (m *Metrics) Route() route.Hooks {
+// Route counts what the router does. refused is told of every event published by
+// SQL that is not sent.
+func (m *Metrics) Route(refused func(publish.Reason, []publish.Problem)) route.Hooks {
+	for _, reason := range []publish.Reason{
+		publish.ReasonNotTransactional, publish.ReasonInvalid, publish.ReasonType, publish.ReasonOrganization, route.ReasonNoMember,
+	} {
+		m.said.WithLabelValues(string(reason)) // so that the first rise is seen
+	}
 	return route.Hooks{
 		Withheld: func(table string, reason route.Reason) {
 			m.withheld.WithLabelValues(table, string(reason)).Inc()
 			m.totals.withheld.Add(1)
 		},
 		ColumnMissing: func(table, column string) { m.columns.WithLabelValues(table, column).Inc() },
+		Refused: func(reason publish.Reason, problems []publish.Problem) {
+			m.said.WithLabelValues(string(reason)).Inc()
+			refused(reason, problems)
+		},
 	}
 }
 
