@@ -69,7 +69,7 @@ func copyTable(ctx context.Context, conn *pgx.Conn, table *route.Snapshot, put f
 // readTypes reads what the types are that PostgreSQL does not have built in.
 func readTypes(ctx context.Context, conn *pgx.Conn) (route.Types, error) {
 	rows, err := conn.Query(ctx, `SELECT oid, typbasetype, CASE WHEN typcategory = 'A' THEN typelem ELSE 0 END
-		FROM pg_catalog.pg_type WHERE oid >= 16384 AND (typtype = 'd' OR typcategory = 'A')`)
+		FROM pg_catalog.pg_type WHERE oid >= 16384`)
 	if err != nil {
 		return nil, fmt.Errorf("read types: %w", err)
 	}

@@ -174,16 +174,16 @@ func (s *source) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	types, err := readTypes(ctx, conn)
-	if err != nil {
-		return err
-	}
-	s.router.SetTypes(types)
 	if err := s.load(epoch); err != nil {
 		return err
 	}
 
 	look := &inspector{conn: conn, broken: func(err error) { cancel(err) }}
+	learn := func(rel *orgcast.Relation) error { return s.learnTypes(ctx, look, rel) }
+	if err := learn(nil); err != nil {
+		return err
+	}
+	s.feed.OnNewTypes(learn)
 	s.barrier.Reset()
 	s.forced.Reset()
 	s.inspect.Store(look)
@@ -392,6 +392,26 @@ func (s *source) load(epoch orgcast.Epoch) error {
 	}
 	s.hub.Reset(epoch, s.feed.Position())
 	s.loaded = true
+	return nil
+}
+
+// learnTypes reads the database's types. Of a table that is given, those that are
+// gone by now are taken for text.
+func (s *source) learnTypes(ctx context.Context, look *inspector, rel *orgcast.Relation) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	look.mu.Lock()
+	defer look.mu.Unlock()
+	types, err := readTypes(ctx, look.conn)
+	if err != nil {
+		return err
+	}
+	if rel != nil {
+		for _, c := range rel.Columns {
+			types[c.TypeOID] = types[c.TypeOID]
+		}
+	}
+	s.router.SetTypes(types)
 	return nil
 }
 

@@ -55,6 +55,10 @@ func (s *Stream) handOut(st *Step, runs []run, upTo orgcast.Cursor) {
 	}
 }
 
+// skippedCost is what an event that a stream does not want counts of a page, in
+// bytes: it bounds how long a page holds one of the log's places.
+const skippedCost = 64
+
 // Load reads what comes next from the log. It blocks. An error is the log's: the
 // stream can't go on.
 func (s *Stream) Load(ctx context.Context) error {
@@ -83,6 +87,8 @@ func (s *Stream) Load(ctx context.Context) error {
 			if v.allows(e.Type, e.Kind, e.Audience) {
 				runs = append(runs, run{last: e.Cursor, frames: slices.Clone(e.Frame), events: 1, kind: e.Kind})
 				budget -= len(e.Frame)
+			} else {
+				budget -= skippedCost // what a filter leaves out is work too
 			}
 			return true
 		})

@@ -192,11 +192,15 @@ func (r *Rules) checkTable(path, name string, add addProblem) {
 			add(at, "the parent %s is not among the tables: add it (without event, if it is not to be sent)", p.Table)
 		}
 	}
-	if t.RLS != "" && t.RLS != "tenant_only" {
-		add(path+".rls", "rls is tenant_only or nothing: row-level security does not apply to the WAL")
-	}
+	checkRLS(path, t.RLS, add)
 	checkColumns(path+".columns", bare, t.Columns, map[string]bool{}, add)
 	r.checkSpecial(path, name, &t, add)
+}
+
+func checkRLS(path, rls string, add func(path, format string, args ...any)) {
+	if rls != "" && rls != tenantOnly {
+		add(path+".rls", "rls is tenant_only or nothing: row-level security does not apply to the WAL")
+	}
 }
 
 // checkCycles refuses tables that are each other's parents.

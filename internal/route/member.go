@@ -57,6 +57,9 @@ func (r *Router) membership(b *binding, c *orgcast.Change, out *Output) {
 	out.Members = append(out.Members, orgcast.MemberChange{Cursor: r.cursor(c.Ordinal, 0), Before: before, After: after})
 	if before != nil {
 		r.joined[member{before.User, before.Organization}] = false
+		if !stays {
+			r.left[member{before.User, before.Organization}] = true
+		}
 	}
 	if after != nil {
 		r.joined[member{after.User, after.Organization}] = true
@@ -73,10 +76,11 @@ func (r *Router) membership(b *binding, c *orgcast.Change, out *Output) {
 
 // since is when a member whose row changes became one.
 func (r *Router) since(m *orgcast.Member) orgcast.LSN {
-	if known, ok := r.members.Membership(m.User, m.Organization); ok {
-		return known.Since
+	known, ok := r.members.Membership(m.User, m.Organization)
+	if !ok || r.left[member{m.User, m.Organization}] {
+		return r.tx.CommitLSN // joined, or came back, in this very transaction
 	}
-	return r.tx.CommitLSN // joined in this very transaction
+	return known.Since
 }
 
 // distrust takes a change of the membership table whose old version can't be
@@ -124,6 +128,9 @@ func (b *binding) member(row []orgcast.Value) (*orgcast.Member, Reason) {
 	return newMember(row[b.id].Text, row[b.user].Text, row[b.organization].Text, row[b.role].Text)
 }
 
+// maxRole bounds a role's name, in bytes.
+const maxRole = 255
+
 // newMember reads a membership from its texts; nil is a null, or was not sent.
 func newMember(row, user, organization, role []byte) (*orgcast.Member, Reason) {
 	switch {
@@ -135,6 +142,8 @@ func newMember(row, user, organization, role []byte) (*orgcast.Member, Reason) {
 		return nil, ReasonTenantTooLong
 	case string(organization) == string(orgcast.Everyone):
 		return nil, ReasonTenantReserved
+	case len(role) > maxRole:
+		return nil, ReasonRoleTooLong
 	}
 	return &orgcast.Member{
 		Row:          string(row),

@@ -18,6 +18,8 @@ const (
 	ReasonTenantTooLong Reason = "tenant_too_long"
 	// ReasonTenantReserved is an organization id that means all of them: "*".
 	ReasonTenantReserved Reason = "tenant_reserved"
+	// ReasonRoleTooLong is a membership whose role is no role's name.
+	ReasonRoleTooLong Reason = "role_too_long"
 	// ReasonParentMoved is a version of a row whose parent the transaction gives
 	// to another organization: a new version before that, or an old one after it.
 	// The parent's move tells both to refetch; the row's other version is told.

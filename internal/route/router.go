@@ -48,6 +48,7 @@ type Router struct {
 	// joined tells of those whose membership the transaction at hand changed
 	// whether they are members; everybodyLeft is a truncated table before that.
 	joined        map[member]bool
+	left          map[member]bool // of them, those who were members before and left
 	everybodyLeft bool
 
 	head    head
@@ -64,6 +65,7 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 		interned: map[string]orgcast.OrganizationID{},
 		told:     map[toldRow]orgcast.OrganizationID{},
 		joined:   map[member]bool{},
+		left:     map[member]bool{},
 
 		organizations: map[orgcast.OrganizationID]struct{}{},
 	}
@@ -117,6 +119,23 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 // before keep what they had.
 func (r *Router) SetTypes(types Types) { r.types = types }
 
+// firstType is the least OID of a type that is not built in.
+const firstType = 16384
+
+// Knows tells whether all types of a table that is sent are known.
+func (r *Router) Knows(rel *orgcast.Relation) bool {
+	if r.tables[rel.Schema+"."+rel.Name] == nil {
+		return true
+	}
+	for i := range rel.Columns {
+		oid := rel.Columns[i].TypeOID
+		if _, ok := r.types[oid]; oid >= firstType && !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // Class tells what a relation is to others: see [Router.Scan].
 type Class uint8
 
@@ -149,7 +168,7 @@ func (r *Router) Class(rel *orgcast.Relation) (c Class) {
 func (r *Router) Begin(tx orgcast.Transaction, epoch orgcast.Epoch) {
 	r.tx, r.epoch, r.millis, r.actor = tx, epoch, tx.CommitTime.UnixMilli(), ""
 	r.head.made = false
-	r.joined, r.everybodyLeft = cleared(r.joined), false
+	r.joined, r.left, r.everybodyLeft = cleared(r.joined), cleared(r.left), false
 }
 
 // Scan looks at a change of a parent table before the transaction is routed. It

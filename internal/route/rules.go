@@ -34,6 +34,8 @@ type OrganizationsRule struct {
 	// Columns are those whose changes every member is told.
 	Columns []ColumnRule `yaml:"columns"`
 	Billing BillingRule  `yaml:"billing"`
+	// RLS: see [TableRule].
+	RLS string `yaml:"rls"`
 }
 
 // MembershipRule names the table that says who belongs to which organization.
@@ -43,7 +45,12 @@ type MembershipRule struct {
 	User         string `yaml:"user"`
 	Organization string `yaml:"organization"`
 	Role         string `yaml:"role"`
+	// RLS: see [TableRule].
+	RLS string `yaml:"rls"`
 }
+
+// tenantOnly is the one value of an rls member.
+const tenantOnly = "tenant_only"
 
 // TableRule says what becomes of one table's rows.
 type TableRule struct {

@@ -58,8 +58,8 @@ func (r *Rules) All() []Table {
 	for _, c := range slices.Concat(o.Columns, o.Billing.Columns) {
 		organization = append(organization, c.Column)
 	}
-	add(Table{Read: true}, o.Table, organization...)
-	add(Table{Read: true, Membership: true}, m.Table, m.ID, m.User, m.Organization, m.Role)
+	add(Table{Read: true, TenantOnly: o.RLS == tenantOnly}, o.Table, organization...)
+	add(Table{Read: true, Membership: true, TenantOnly: m.RLS == tenantOnly}, m.Table, m.ID, m.User, m.Organization, m.Role)
 	for _, name := range slices.Sorted(maps.Keys(r.Tables)) {
 		t := r.Tables[name]
 		columns := []string{t.ID}
@@ -73,7 +73,7 @@ func (r *Rules) All() []Table {
 		if a := t.Activity; a != nil {
 			columns = append(columns, a.User, a.Action, a.ResourceType, a.ResourceID, a.Metadata.Column)
 		}
-		add(Table{Read: parents[r.qualify(name)], TenantOnly: t.RLS == "tenant_only"}, name, columns...)
+		add(Table{Read: parents[r.qualify(name)], TenantOnly: t.RLS == tenantOnly}, name, columns...)
 	}
 	slices.SortFunc(all, func(a, b Table) int { return strings.Compare(a.String(), b.String()) })
 	return all
@@ -170,6 +170,7 @@ func (r *Router) Forget() {
 	clear(r.told)
 	clear(r.organizations)
 	clear(r.joined)
+	clear(r.left)
 	r.everybodyLeft = false
 	clear(r.bindings)
 	r.lastRelation, r.lastBinding = nil, nil
