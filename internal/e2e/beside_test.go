@@ -282,7 +282,14 @@ func TestALongPollSeesExactlyWhatTheStreamSees(t *testing.T) {
 			}
 		})
 	}
-	pause(ctx, 3*time.Second)
+	conn := h.Conn(t)
+	until(t, time.Minute, func() string {
+		var notes int
+		if err := conn.QueryRow(ctx, `SELECT count(*) FROM notes`).Scan(&notes); err != nil || notes < 100 {
+			return fmt.Sprintf("%d notes, %v", notes, err)
+		}
+		return ""
+	})
 	stop()
 	h.mark(t, 3, 1, 2)
 	polling.Wait()
@@ -554,6 +561,18 @@ func TestTheOperatorsFiguresAddUpAndKickEndsStreams(t *testing.T) {
 	if err != nil || err2 != nil || position == 0 || durable > position || r.State != "live" || r.Reason != "" || !r.Connected ||
 		r.Slot != "orgcast_"+h.Name || r.Lag == nil || *r.Lag < 0 || *r.Lag > 10 || r.LagBytes == nil {
 		t.Errorf("%+v, %v, %v", r, err, err2)
+	}
+
+	// Without a database, too, there are figures, and the reason.
+	deaf := serve(t, h.environ, map[string]string{"ORGCAST_DATABASE_URL": "postgres://u:the-password@" + freeAddress(t) + "/db"})
+	until(t, time.Minute, func() string {
+		if status, _, err := get("http://" + deaf.oper + "/api/realtime/stats"); err != nil || status != http.StatusOK {
+			return fmt.Sprint("stats: ", status, err)
+		}
+		return ""
+	})
+	if r := deaf.stats(t).Replication; r.State != "stale" || r.Reason == "" || r.Connected || r.Lag != nil || r.LagBytes != nil {
+		t.Errorf("without a database: %+v", r)
 	}
 
 	kick := "http://" + s.oper + "/api/realtime/kick"
