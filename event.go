@@ -1,5 +1,7 @@
 package orgcast
 
+import "slices"
+
 // OrganizationID is the application's own identifier of a tenant. It is
 // compared byte for byte; [MaxOrganizationID] bounds it.
 type OrganizationID string
@@ -30,27 +32,20 @@ const (
 type Audience struct {
 	// User, if not empty, is the only user who may see the event.
 	User UserID
+	// Users, if not empty, are the only users who may see it.
+	Users []UserID
 	// Roles, if not empty, are the membership roles that may see it.
 	Roles []string
 }
 
 // All tells whether every member may see the event.
-func (a Audience) All() bool { return a.User == "" && len(a.Roles) == 0 }
+func (a Audience) All() bool { return a.User == "" && len(a.Users) == 0 && len(a.Roles) == 0 }
 
 // Allows tells whether a present member may see the event.
 func (a Audience) Allows(user UserID, role string) bool {
-	if a.User != "" && a.User != user {
-		return false
-	}
-	if len(a.Roles) == 0 {
-		return true
-	}
-	for _, r := range a.Roles {
-		if r == role {
-			return true
-		}
-	}
-	return false
+	return (a.User == "" || a.User == user) &&
+		(len(a.Users) == 0 || slices.Contains(a.Users, user)) &&
+		(len(a.Roles) == 0 || slices.Contains(a.Roles, role))
 }
 
 // Event is one message for the members of one organization, in the form in

@@ -45,14 +45,6 @@ type LimitConfig struct {
 	ConnectsPerSecond, ConnectBurst int
 }
 
-// DefaultLimits is what one node of two cores carries with room to spare.
-func DefaultLimits() LimitConfig {
-	return LimitConfig{
-		PerNode: 10_000, PerAddress: 100, PerUser: 20, PerOrganization: 5_000,
-		ConnectsPerSecond: 500, ConnectBurst: 1_000,
-	}
-}
-
 // Limits counts the open streams against what is allowed. It remembers nobody
 // who has none open.
 type Limits struct {

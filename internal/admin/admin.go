@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/oikion/orgcast"
 )
 
 // Config is how the listener is reached.
@@ -32,6 +34,12 @@ type Deps struct {
 	Fresh func() error
 	// Gatherer has the metrics.
 	Gatherer prometheus.Gatherer
+	// Stats tells the figures of GET /api/realtime/stats; nil leaves it out.
+	Stats func() Stats
+	// Kick ends the streams of a user, of an organization or, if neither is empty,
+	// of the user in the organization, and tells how many, for POST
+	// /api/realtime/kick; nil leaves it out.
+	Kick func(orgcast.UserID, orgcast.OrganizationID) int
 	// Refused, if set, counts every call that was refused.
 	Refused func(Reason)
 }
@@ -58,6 +66,12 @@ func New(config Config, deps Deps) http.Handler {
 		text(w, http.StatusOK, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(deps.Gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	if deps.Stats != nil {
+		mux.HandleFunc("GET /api/realtime/stats", stats(deps.Stats))
+	}
+	if deps.Kick != nil {
+		mux.HandleFunc("POST /api/realtime/kick", kick(deps.Kick))
+	}
 	return newGate(config, deps.Refused, mux)
 }
 

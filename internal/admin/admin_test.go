@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/oikion/orgcast"
 )
 
 const secret = "0123456789abcdef-the-right-one"
@@ -120,10 +122,10 @@ func TestOffLoopbackEveryCallNeedsTheToken(t *testing.T) {
 		{"none configured", "", nil, 401},
 		{"none configured, empty sent", "", bearer("Bearer "), 401},
 	} {
-		for _, path := range []string{"/healthz", "/readyz", "/metrics", "/other"} {
+		for _, path := range []string{"/healthz", "/readyz", "/metrics", "/api/realtime/stats", "/other"} {
 			h := New(Config{Address: "192.0.2.1:4051", Token: c.token}, deps(nil))
 			want := c.want
-			if want == 200 && path == "/other" {
+			if want == 200 && (path == "/other" || path == "/api/realtime/stats") { // not given
 				want = 404
 			}
 			if w := call(t, h, path, "192.0.2.1:4051", c.header); w.Code != want {
@@ -143,5 +145,74 @@ func TestEveryRefusalIsCountedWithItsReason(t *testing.T) {
 	call(t, h, "/healthz", "localhost:4051", nil)
 	if want := []Reason{ReasonHost, ReasonOrigin, ReasonToken}; len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func post(t *testing.T, h http.Handler, contentType, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/api/realtime/kick", strings.NewReader(body))
+	r.Host = "localhost:4051"
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestOnlyAWholeAndUnambiguousKickEndsStreams(t *testing.T) {
+	d := deps(nil)
+	var ended []string
+	d.Kick = func(user orgcast.UserID, organization orgcast.OrganizationID) int {
+		ended = append(ended, string(user)+" in "+string(organization))
+		return 3
+	}
+	h := New(Config{Address: "127.0.0.1:4051"}, d)
+	for _, c := range []struct {
+		contentType, body string
+		status            int
+		answer            string
+		ended             string
+	}{
+		{"application/json", `{"userId":"u"}`, 200, `{"closed":3}`, "u in "},
+		{"application/json; charset=utf-8", `{"organizationId":"o"}`, 200, `{"closed":3}`, " in o"},
+		{"application/json", `{"userId":"u","organizationId":"o"}`, 200, `{"closed":3}`, "u in o"},
+		{"application/json", `{}`, 400, "Bad Request: userId, organizationId or both", ""},
+		{"application/json", `{"userId":"","organizationId":""}`, 400, "Bad Request: userId, organizationId or both", ""},
+		{"application/json", `{"userid":"u"}`, 400, `Bad Request: read JSON: unknown member "userid"`, ""},
+		{"application/json", `{"userId":"u","userId":"v"}`, 400, `Bad Request: read JSON: duplicate member "userId"`, ""},
+		{"application/json", `{"userId":"u"} x`, 400, "Bad Request: read JSON: text after the value", ""},
+		{"application/json", "", 400, "Bad Request: read JSON: malformed", ""},
+		{"application/json", `{"userId":"` + strings.Repeat("u", 5000) + `"}`, 413, "Payload Too Large", ""},
+		{"text/plain", `{"userId":"u"}`, 415, "Unsupported Media Type: application/json is taken", ""},
+		{"", `{"userId":"u"}`, 415, "Unsupported Media Type: application/json is taken", ""},
+	} {
+		ended = nil
+		w := post(t, h, c.contentType, c.body)
+		if got := strings.TrimSpace(w.Body.String()); w.Code != c.status || got != c.answer || strings.Join(ended, ",") != c.ended {
+			t.Errorf("%.60s: got %d %q and ended %q, want %d %q and %q", c.body, w.Code, got, ended, c.status, c.answer, c.ended)
+		}
+	}
+	if w := call(t, h, "/api/realtime/kick", "localhost:4051", nil); w.Code != 405 {
+		t.Errorf("GET: %d", w.Code)
+	}
+}
+
+func TestStatsHaveTheContractsNames(t *testing.T) {
+	d := deps(nil)
+	lag, bytes := 1.5, uint64(7)
+	d.Stats = func() Stats {
+		return Stats{
+			ActiveConnections: 2, TotalSubscriptions: 3, EventsProcessed: 4, EventsDelivered: 5, EventsFailed: 6, AverageLatency: 1.25, Uptime: 60,
+			OrganizationCount: 1, ConnectionsByOrg: map[orgcast.OrganizationID]int{"<o>": 2},
+			Replication: Replication{State: orgcast.FeedLive, Connected: true, Slot: "s", Position: "0/10", Durable: "0/9", Flushed: "0/17", Lag: &lag, LagBytes: &bytes},
+		}
+	}
+	w := call(t, New(Config{Address: "127.0.0.1:4051"}, d), "/api/realtime/stats", "localhost:4051", nil)
+	const want = `{"activeConnections":2,"totalSubscriptions":3,"eventsProcessed":4,"eventsDelivered":5,"eventsFailed":6,"averageLatency":1.25,"uptime":60,` +
+		`"organizationCount":1,"connectionsByOrg":{"<o>":2},` +
+		`"replication":{"state":"live","connected":true,"slot":"s","position":"0/10","durable":"0/9","flushed":"0/17","lag":1.5,"lagBytes":7}}` + "\n"
+	if w.Code != 200 || w.Body.String() != want || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("got %d %s %s", w.Code, w.Header(), w.Body)
 	}
 }

@@ -1,4 +1,4 @@
-// Package admin answers: what does the operator see?
+// Package admin answers: what does the operator see, and what may he end?
 //
 // His listener has no session and no page: it is for programs on the same
 // machine or network. So whatever a browser could be made to send is refused:

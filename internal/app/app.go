@@ -197,10 +197,11 @@ func waitFor(ctx context.Context, wg *sync.WaitGroup) bool {
 
 // house is the rooms, fitted together.
 type house struct {
-	app    *App
-	hub    *hub.Hub
-	server *server.Server
-	source *source
+	app     *App
+	hub     *hub.Hub
+	server  *server.Server
+	source  *source
+	started time.Time
 }
 
 // build fits the rooms together. fatal ends the process in order.
@@ -217,7 +218,7 @@ func (a *App) build(fatal func(error)) *house {
 			URL: c.Database.URL, Slot: c.Slot, Publication: c.Publication,
 			Hooks: replication.Hooks{Notice: func(code, message string) { a.log.Warn("database notice", "code", code, "text", message) }},
 		},
-		router:  route.New(a.rules, directory, m.Route()),
+		router:  route.New(a.rules, directory, m.Route(refusals(a.log))),
 		options: eventlog.Options{MaxBytes: int64(c.LogBytes)},
 	}
 	s.options.Hooks = m.Log(
@@ -227,14 +228,20 @@ func (a *App) build(fatal func(error)) *house {
 		})
 	s.hub = hub.New(s, directory, hub.Config{Heartbeat: c.Heartbeat, Lease: c.Lease, Hooks: m.Hub()})
 	s.barrier = replication.NewBarrier(s.flushPosition, s.requestReply, replication.BarrierOptions{})
+	s.forced = replication.NewBarrier(s.forcedPosition, s.requestReply, replication.BarrierOptions{})
 	s.freshness = newFreshness(s.barrier.Wait, s.hub.SetFeed)
 	s.newFeed = func(log feed.Log) *feed.Feed {
-		return feed.New(s.router, log, directory, s.hub, s.barrier.Passed, s.spool, m.Feed())
+		passed := func(end orgcast.LSN) {
+			s.barrier.Passed(end)
+			s.forced.Passed(end)
+		}
+		return feed.New(s.router, log, directory, s.hub, passed, s.spool, m.Feed())
 	}
-	h := &house{app: a, hub: s.hub, source: s}
+	h := &house{app: a, hub: s.hub, source: s, started: time.Now()}
+	streams := streams{s.hub, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}}
 	h.server = server.New(server.Deps{
-		Sessions: a.auth, Access: directory, Barrier: s.barrier, Feed: s,
-		Streams: streams{s.hub, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}},
+		Sessions: a.auth, Access: directory, Barrier: s.barrier, Forced: s.forced, Feed: s,
+		Streams: streams, Positions: streams, Pages: streams, Connections: streams,
 		Limits: access.NewLimits(access.LimitConfig{
 			PerNode: c.MaxStreams, PerUser: c.MaxStreamsPerUser, PerOrganization: c.MaxStreamsPerOrganization, PerAddress: c.MaxStreamsPerAddress,
 			ConnectsPerSecond: c.MaxConnectsPerSecond, ConnectBurst: 2 * c.MaxConnectsPerSecond,
@@ -243,6 +250,9 @@ func (a *App) build(fatal func(error)) *house {
 			Refused:         func(r server.Reason) { m.Refused(string(r)) },
 			Unauthenticated: func(err error) { a.log.Debug("session refused", "reason", err) },
 			Unconfirmed:     func(err error) { a.log.Warn("membership or session not confirmed", "error", err) },
+			Failed: func(r server.Reason, err error) {
+				a.log.Warn("call failed", "reason", string(r), "error", err, "hint", orgcast.Hint(err))
+			},
 		},
 		Logger: a.log,
 	}, server.Config{Origins: c.AllowedOrigins, AnyOrigin: c.AnyOrigin})
@@ -272,7 +282,12 @@ func (h *house) admin(address net.Addr) http.Handler {
 		Address: address.String(), Token: c.AdminToken,
 		Hosts: strings.FieldsFunc(cmp.Or(c.AdminHosts, ""), func(r rune) bool { return r == ',' || r == ' ' }),
 	}, admin.Deps{
-		Fresh: h.source.Fresh, Gatherer: h.app.metrics.Registry,
+		Fresh: h.source.Fresh, Gatherer: h.app.metrics.Registry, Stats: h.stats,
+		Kick: func(user orgcast.UserID, organization orgcast.OrganizationID) int {
+			closed := h.hub.Kick(user, organization)
+			h.app.log.Info("streams ended by the operator", "closed", closed)
+			return closed
+		},
 		Refused: func(r admin.Reason) { h.app.metrics.Refused("admin_" + string(r)) },
 	})
 }

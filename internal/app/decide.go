@@ -40,7 +40,7 @@ func decide(f found) (restart string) {
 	case f.log.Slot != f.now.Slot:
 		return fmt.Sprintf("the log was read from slot %q", f.log.Slot)
 	case f.log.Rules != f.now.Rules:
-		return "the parent tables are not those that the log was begun with: other rules, or a table that was made anew"
+		return "the rules, the publication or a table in it are not those that the log was begun with"
 	case f.slot == nil:
 		return "the slot is gone"
 	case f.slot.Lost():

@@ -60,10 +60,16 @@ func (f *freshness) ask(ctx context.Context) {
 	for ctx.Err() == nil {
 		asked := f.now()
 		pause := freshEvery
-		switch err := f.wait(ctx); {
+		// Not for ever: the position may be one that a server which was restored
+		// will not reach for hours. It is asked for anew.
+		waiting, cancel := context.WithTimeout(ctx, staleAfter)
+		err := f.wait(waiting)
+		late := waiting.Err() != nil
+		cancel()
+		switch {
 		case err == nil:
 			f.passed(asked)
-		case ctx.Err() == nil:
+		case ctx.Err() == nil && !late:
 			f.down(err)
 			pause = freshEvery / 8 // there was no connection, or there is a new one
 		}
@@ -110,6 +116,14 @@ func (f *freshness) judge() {
 
 // Ready is closed when the feed has been fresh for the first time.
 func (f *freshness) Ready() <-chan struct{} { return f.ready }
+
+// last is when the feed was last known to be where the database is; zero if it
+// never was.
+func (f *freshness) last() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fresh
+}
 
 // Fresh is nil while the feed is where the database is, or why it is not.
 func (f *freshness) Fresh() error {

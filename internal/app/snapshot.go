@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/route"
@@ -30,8 +32,13 @@ func copySnapshot(ctx context.Context, conn *pgx.Conn, snapshot string, tables [
 	}
 	for i := range tables {
 		if err := copyTable(ctx, conn, &tables[i], put); err != nil {
-			return orgcast.WithHint("read snapshot of "+tables[i].Table.String(), err,
-				"Run `orgcast setup`: the role needs SELECT on this table, and BYPASSRLS if it has row-level security.")
+			err = fmt.Errorf("read snapshot of %s: %w", tables[i].Table, err)
+			var refused *pgconn.PgError
+			if errors.As(err, &refused) && refused.Code == "42501" {
+				return orgcast.WithHint("begin a new epoch", err,
+					"Run `orgcast setup`: the role needs SELECT on this table, and BYPASSRLS if it has row-level security.")
+			}
+			return err
 		}
 	}
 	return nil
@@ -62,7 +69,7 @@ func copyTable(ctx context.Context, conn *pgx.Conn, table *route.Snapshot, put f
 // readTypes reads what the types are that PostgreSQL does not have built in.
 func readTypes(ctx context.Context, conn *pgx.Conn) (route.Types, error) {
 	rows, err := conn.Query(ctx, `SELECT oid, typbasetype, CASE WHEN typcategory = 'A' THEN typelem ELSE 0 END
-		FROM pg_catalog.pg_type WHERE oid >= 16384 AND (typtype = 'd' OR typcategory = 'A')`)
+		FROM pg_catalog.pg_type WHERE oid >= 16384`)
 	if err != nil {
 		return nil, fmt.Errorf("read types: %w", err)
 	}

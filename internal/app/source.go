@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,12 +47,14 @@ type source struct {
 	hub       *hub.Hub
 	feed      *feed.Feed
 	barrier   *replication.Barrier
+	forced    *replication.Barrier // also of commits that are not flushed: see forcedPosition
 	freshness *freshness
 
 	loaded bool // router and directory hold what the log has
 	// conn and inspect are those of the connection at hand, for the barrier.
 	conn    atomic.Pointer[replication.Conn]
 	inspect atomic.Pointer[inspector]
+	flushed atomic.Uint64 // the LSN that the database said last
 }
 
 // inspector is an ordinary connection, used by one at a time.
@@ -152,32 +156,36 @@ func (s *source) session(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	state, err := s.check(ctx, conn)
-	if err != nil {
+	if err := s.check(ctx, conn); err != nil {
 		return err
 	}
 	rc := s.replication
 	rc.Inspect = conn
+	fingerprint, err := s.fingerprint(ctx, conn)
+	if err != nil {
+		return err
+	}
 	replica, err := replication.Connect(ctx, rc)
 	if err != nil {
 		return err
 	}
 	defer replica.Close()
-	epoch, err := s.prepare(ctx, conn, replica, state)
+	epoch, err := s.prepare(ctx, conn, replica, fingerprint)
 	if err != nil {
 		return err
 	}
-	types, err := readTypes(ctx, conn)
-	if err != nil {
-		return err
-	}
-	s.router.SetTypes(types)
 	if err := s.load(epoch); err != nil {
 		return err
 	}
 
 	look := &inspector{conn: conn, broken: func(err error) { cancel(err) }}
+	learn := func(rel *orgcast.Relation) error { return s.learnTypes(ctx, look, rel) }
+	if err := learn(nil); err != nil {
+		return err
+	}
+	s.feed.OnNewTypes(learn)
 	s.barrier.Reset()
+	s.forced.Reset()
 	s.inspect.Store(look)
 	s.conn.Store(replica)
 	defer func() {
@@ -189,18 +197,39 @@ func (s *source) session(ctx context.Context) error {
 	defer s.conn.Store(nil)
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		if err := s.watch(ctx, look, state); err != nil {
+		if err := s.watch(ctx, look, fingerprint); err != nil {
 			cancel(err)
 		}
 	})
 	s.log.Info("streaming", "slot", s.slot, "position", s.feed.Position(), "epoch", epoch)
-	err = replica.Stream(ctx, s.events.Durable(), s.events.Durable, s.feed)
+	start, err := s.settled(ctx)
+	if err != nil {
+		return err
+	}
+	err = replica.Stream(ctx, start, s.events.Durable, s.feed)
 	cancel(err)
 	watching.Wait()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	return err
+}
+
+// settled waits until all that the connection before had brought is durable: the
+// server must not be told of a position that this connection never saw.
+func (s *source) settled(ctx context.Context) (orgcast.LSN, error) {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if durable := s.events.Durable(); durable == s.events.Position() {
+			return durable, nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
 }
 
 // connect opens the ordinary connection: for the checks, the snapshot and the
@@ -213,6 +242,8 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 	for name, value := range map[string]string{
 		"application_name": "orgcast inspect", "datestyle": "ISO", "timezone": "UTC", "intervalstyle": "iso_8601",
 		"bytea_output": "hex", "extra_float_digits": "1", "client_encoding": "UTF8", "search_path": "pg_catalog",
+		// A snapshot takes as long as it takes, and a barrier needs its flush.
+		"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0", "synchronous_commit": "on",
 	} {
 		config.RuntimeParams[name] = value
 	}
@@ -226,25 +257,23 @@ func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
 }
 
 // check holds the database against what the rules need.
-func (s *source) check(ctx context.Context, conn *pgx.Conn) (*setup.State, error) {
+func (s *source) check(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	state, err := setup.Check(ctx, conn, s.setup)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var fatal []error
-	for _, p := range state.Problems {
-		if p.Fatal {
-			fatal = append(fatal, orgcast.WithHint("check database", fmt.Errorf("%s: %s", p.Code, p.Text), p.Hint))
-		}
+	for _, p := range state.Fatal() {
+		fatal = append(fatal, orgcast.WithHint("check database", fmt.Errorf("%s: %s", p.Code, p.Text), p.Hint))
 	}
-	return state, errors.Join(fatal...)
+	return errors.Join(fatal...)
 }
 
 // prepare continues the log from the slot or, where that would leave a gap,
 // begins both anew.
-func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replication.Conn, state *setup.State) (orgcast.Epoch, error) {
+func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replication.Conn, fingerprint string) (orgcast.Epoch, error) {
 	system, err := replica.IdentifySystem(ctx)
 	if err != nil {
 		return 0, err
@@ -255,7 +284,7 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 	}
 	f := found{
 		durable: s.events.Durable(), told: max(s.events.Position(), s.feed.Position()), walEnd: system.WALEnd, slot: slot,
-		now: eventlog.Identity{SystemID: system.ID, Timeline: system.Timeline, Database: system.Database, Slot: s.slot, Rules: s.fingerprint(state)},
+		now: eventlog.Identity{SystemID: system.ID, Timeline: system.Timeline, Database: system.Database, Slot: s.slot, Rules: fingerprint},
 	}
 	var epoch orgcast.Epoch
 	var ok bool
@@ -279,17 +308,28 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 	return s.begin(ctx, conn, replica, f, epoch, reason)
 }
 
-// fingerprint changes when a snapshot is needed that the log did not begin with:
-// other parents in the rules, or a table that was made anew, of whose rows the
-// WAL has told nothing.
-func (s *source) fingerprint(state *setup.State) string {
-	text := s.rules.Fingerprint()
-	for _, t := range s.rules.All() {
-		if t.Read {
-			text += fmt.Sprintf("%s=%d;", t, state.OIDs[t.String()])
-		}
+// fingerprint changes when the log must be begun anew: with other rules, of which
+// neither what was logged nor what is indexed is the work; and with a table or
+// publication that was taken away and put back, of whose rows the WAL has told
+// nothing in between.
+func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (string, error) {
+	names := make([]string, 0, len(s.setup.Tables))
+	for _, t := range s.setup.Tables {
+		names = append(names, t.String())
 	}
-	return text
+	// A row of pg_publication_rel is a new one each time that a table joins.
+	var published string
+	err := conn.QueryRow(ctx, `SELECT concat_ws(' ', p.oid, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
+			(SELECT string_agg(concat_ws(':', r.oid, r.prrelid), ' ' ORDER BY r.prrelid)
+			 FROM pg_catalog.pg_publication_rel r
+			 JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			 WHERE r.prpubid = p.oid AND n.nspname || '.' || c.relname = ANY ($2)))
+		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names).Scan(&published)
+	if err != nil {
+		return "", fmt.Errorf("read publication: %w", err)
+	}
+	sum := sha256.Sum256([]byte(s.rules.Fingerprint() + "\n" + published))
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // begin makes slot, snapshot and epoch anew.
@@ -355,12 +395,32 @@ func (s *source) load(epoch orgcast.Epoch) error {
 	return nil
 }
 
+// learnTypes reads the database's types. Of a table that is given, those that are
+// gone by now are taken for text.
+func (s *source) learnTypes(ctx context.Context, look *inspector, rel *orgcast.Relation) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	look.mu.Lock()
+	defer look.mu.Unlock()
+	types, err := readTypes(ctx, look.conn)
+	if err != nil {
+		return err
+	}
+	if rel != nil {
+		for _, c := range rel.Columns {
+			types[c.TypeOID] = types[c.TypeOID]
+		}
+	}
+	s.router.SetTypes(types)
+	return nil
+}
+
 // checkEvery is how often the publication and the tables are looked at while
 // streaming: a table that a migration made anew sends nothing, not even that.
 const checkEvery = 10 * time.Second
 
 // watch looks at the database while the stream runs.
-func (s *source) watch(ctx context.Context, look *inspector, first *setup.State) error {
+func (s *source) watch(ctx context.Context, look *inspector, fingerprint string) error {
 	ticker := time.NewTicker(checkEvery)
 	defer ticker.Stop()
 	for {
@@ -370,15 +430,18 @@ func (s *source) watch(ctx context.Context, look *inspector, first *setup.State)
 		case <-ticker.C:
 		}
 		look.mu.Lock()
-		state, err := s.check(ctx, look.conn)
-		look.mu.Unlock()
-		if err != nil {
-			return err
+		err := s.check(ctx, look.conn)
+		now := fingerprint
+		if err == nil {
+			now, err = s.fingerprint(ctx, look.conn)
 		}
-		for name, oid := range first.OIDs {
-			if state.OIDs[name] != oid {
-				return orgcast.WithHint("check database", fmt.Errorf("table %s was made anew", name), "Nothing is to be done if a migration did it on purpose.")
-			}
+		look.mu.Unlock()
+		switch {
+		case err != nil:
+			return err
+		case now != fingerprint:
+			return orgcast.WithHint("check database", errors.New("the publication, or a table in it, was made anew"),
+				"Nothing is to be done: a new epoch begins, and clients refetch.")
 		}
 	}
 }
@@ -388,6 +451,21 @@ const flushTimeout = 5 * time.Second
 
 // flushPosition is where the database's WAL is flushed to, for the barrier.
 func (s *source) flushPosition(ctx context.Context) (orgcast.LSN, error) {
+	return s.ask(ctx, "SELECT pg_current_wal_flush_lsn()::text")
+}
+
+// forcedPosition has all that was committed flushed first: a commit with
+// synchronous_commit=off is seen before it is. The message is a transaction of
+// its own, whose flush is everybody's.
+func (s *source) forcedPosition(ctx context.Context) (orgcast.LSN, error) {
+	if _, err := s.ask(ctx, "SELECT pg_logical_emit_message(true, 'orgcast.flush', '')::text"); err != nil {
+		return 0, err
+	}
+	return s.flushPosition(ctx)
+}
+
+// ask asks the database for a position.
+func (s *source) ask(ctx context.Context, sql string) (orgcast.LSN, error) {
 	look := s.inspect.Load()
 	if look == nil {
 		return 0, errNoConnection
@@ -399,14 +477,18 @@ func (s *source) flushPosition(ctx context.Context) (orgcast.LSN, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
 	var text string
-	if err := look.conn.QueryRow(ctx, "SELECT pg_current_wal_flush_lsn()::text").Scan(&text); err != nil {
+	if err := look.conn.QueryRow(ctx, sql).Scan(&text); err != nil {
 		err = fmt.Errorf("read WAL position: %w", err)
 		if look.conn.IsClosed() {
 			look.broken(err)
 		}
 		return 0, err
 	}
-	return orgcast.ParseLSN(text)
+	at, err := orgcast.ParseLSN(text)
+	if err == nil {
+		s.flushed.Store(uint64(at))
+	}
+	return at, err
 }
 
 // requestReply asks the server where it is.

@@ -12,7 +12,7 @@ import (
 // own are variables of orgcast's that other rooms read.
 var own = []string{
 	"ORGCAST_SESSION", "ORGCAST_SESSION_COOKIE", "ORGCAST_SESSION_SALT", "ORGCAST_SESSION_USER_CLAIM",
-	"ORGCAST_AUTH_SECRETS", "ORGCAST_AUTH_SECRETS_FILE", "ORGCAST_ADMIN_TOKEN_FILE", "ORGCAST_PG_BIN",
+	"ORGCAST_AUTH_SECRETS", "ORGCAST_AUTH_SECRETS_FILE", "ORGCAST_ADMIN_TOKEN_FILE", "ORGCAST_PG_BIN", "ORGCAST_CHROMIUM",
 }
 
 // unknown finds variables that are written as ours and are not.

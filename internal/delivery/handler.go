@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ type Hooks struct {
 	// Wrote counts the bytes of one write.
 	Wrote func(bytes int)
 	// Lost is called when a stream ends without a word: the peer left, it took
-	// nothing for the write timeout ("stalled"), or the log could not be read.
+	// nothing for the write timeout, or the log could not be read.
 	Lost func(reason Lost, err error)
 }
 
@@ -31,7 +32,10 @@ type Lost string
 
 // The reasons.
 const (
-	LostPeer    Lost = "peer_gone"
+	LostPeer Lost = "peer_gone"
+	// LostStalled is what the contract's `slow_consumer` comes to with this driver.
+	// A peer that takes nothing can't be told: its `closing` would lie behind what
+	// it does not take, and perhaps in the middle of an event.
 	LostStalled Lost = "stalled"
 	LostLog     Lost = "log_unreadable"
 )
@@ -116,22 +120,32 @@ func (d *Handler) confirm(ctx context.Context, s *hub.Stream) {
 	}
 }
 
+// maxPiece is how many bytes a peer must take within the write timeout.
+const maxPiece = 64 << 10
+
 // write sends frames in as few writes as net/http allows.
 func (d *Handler) write(w http.ResponseWriter, out *http.ResponseController, frames [][]byte) error {
 	if len(frames) == 0 {
 		return nil
 	}
-	deadline := time.Now().Add(cmp.Or(d.WriteTimeout, 30*time.Second))
-	if err := out.SetWriteDeadline(deadline); err != nil {
-		return err
-	}
+	// The deadline is one piece's: a slow peer has its time for each, a stalled one
+	// for none.
+	deadline := func() error { return out.SetWriteDeadline(time.Now().Add(cmp.Or(d.WriteTimeout, 30*time.Second))) }
 	bytes := 0
 	for _, f := range frames {
-		n, err := w.Write(f)
-		bytes += n
-		if err != nil {
-			return err
+		for piece := range slices.Chunk(f, maxPiece) {
+			if err := deadline(); err != nil {
+				return err
+			}
+			n, err := w.Write(piece)
+			bytes += n
+			if err != nil {
+				return err
+			}
 		}
+	}
+	if err := deadline(); err != nil {
+		return err
 	}
 	if err := out.Flush(); err != nil {
 		return err

@@ -75,6 +75,7 @@ type message struct {
 		Operation      string `json:"operation"`
 		Data           *struct {
 			Content string `json:"content"`
+			Name    string `json:"name"`
 		} `json:"data"`
 		Changes map[string]struct {
 			New any `json:"new"`

@@ -18,7 +18,7 @@ import (
 
 // walSyncs calls f before every fsync of the write-ahead log.
 func walSyncs(fs vfs.FS, f func() error) vfs.FS {
-	return errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+	return fresh{errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		switch op.Kind {
 		case errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpFileFlush:
 			if strings.HasSuffix(op.Path, ".log") {
@@ -26,7 +26,7 @@ func walSyncs(fs vfs.FS, f func() error) vfs.FS {
 			}
 		}
 		return nil
-	}))
+	}))}
 }
 
 func TestAFailedSyncEndsAllWritingAndConfirmsNothing(t *testing.T) {

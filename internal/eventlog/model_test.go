@@ -76,6 +76,7 @@ func (m *machine) transaction(t *rapid.T, lsn orgcast.LSN, from uint64, n int) [
 			Type:         orgcast.EventType(rapid.IntRange(0, 7).Draw(t, "type")),
 			Audience: orgcast.Audience{
 				User:  orgcast.UserID(rapid.SampledFrom([]string{"", "u"}).Draw(t, "user")),
+				Users: rapid.SampledFrom([][]orgcast.UserID{{}, {"u", "v"}}).Draw(t, "users"),
 				Roles: rapid.SampledFrom([][]string{{}, {"a", "b"}}).Draw(t, "roles"),
 			},
 			Frame: rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "frame"),

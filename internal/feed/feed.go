@@ -49,7 +49,8 @@ type Feed struct {
 
 	epoch     orgcast.Epoch
 	position  orgcast.LSN // everything committed below was dispatched
-	persisted time.Time   // when an idle position was last stored
+	learn     func(*orgcast.Relation) error
+	persisted time.Time // when an idle position was last stored
 	now       func() time.Time
 
 	inside  bool // between a begin and its commit
@@ -76,6 +77,11 @@ func New(router *route.Router, log Log, directory Directory, hub Hub, passed fun
 		spool: spool{dir: dir, limit: spoolMemory}, now: time.Now,
 	}
 }
+
+// OnNewTypes says what to do about a table that comes with types which the
+// router does not know, before its rows are routed: learn them. An OID never
+// changes its meaning, so that it is no matter when they are looked up.
+func (f *Feed) OnNewTypes(learn func(*orgcast.Relation) error) { f.learn = learn }
 
 // Dirty tells whether router and directory must be loaded anew before
 // [Feed.Begin]: a transaction was left half done.
@@ -109,7 +115,7 @@ func (f *Feed) Frame(_ orgcast.LSN, frame []byte) error {
 	case kind == pgoutput.KindBegin:
 		f.inside = true
 	case !f.inside:
-		return nil // a message outside of a transaction has no place in it
+		return f.outside(frame)
 	}
 	if err := f.spool.add(frame); err != nil {
 		return err
@@ -122,6 +128,20 @@ func (f *Feed) Frame(_ orgcast.LSN, frame []byte) error {
 		return err
 	}
 	return f.spool.reset()
+}
+
+// outside takes what is in no transaction. A message there stands and falls with
+// none, and has no place in the order of events: the router refuses it by name.
+func (f *Feed) outside(frame []byte) error {
+	if kind, _ := pgoutput.Peek(frame); kind != pgoutput.KindMessage {
+		return nil
+	}
+	m, err := f.decoder.Decode(frame)
+	if err != nil {
+		return err
+	}
+	f.router.Route(m.Change, &f.out)
+	return nil
 }
 
 // persistEvery is how often an idle position is stored, so that the slot can be
@@ -218,6 +238,9 @@ func (f *Feed) look(frame []byte) error {
 			return err
 		}
 		f.classes[oid] = f.router.Class(m.Relation)
+		if f.learn != nil && !f.router.Knows(m.Relation) {
+			return f.learn(m.Relation)
+		}
 	case pgoutput.KindType, pgoutput.KindCommit:
 		_, err := f.scout.Decode(frame)
 		return err

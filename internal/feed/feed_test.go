@@ -16,6 +16,7 @@ import (
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/eventlog/eventlogtest"
 	"github.com/oikion/orgcast/internal/pgoutput/pgoutputtest"
+	"github.com/oikion/orgcast/internal/publish"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -69,6 +70,14 @@ func TestSessionsGoToTheLogAndTheHubButInNoEvent(t *testing.T) {
 	if err != nil || kept != 1 {
 		t.Errorf("%d sessions are stored, %v", kept, err)
 	}
+}
+
+func TestAMessageOutsideOfATransactionIsRefusedByName(t *testing.T) {
+	f, w := begin(t)
+	mustSend(t, f, [][]byte{pgoutputtest.Message(false, 1999, publish.Prefix, `{}`), pgoutputtest.Message(false, 1999, "another's", `{}`)})
+	expect(t, "refused", w.refused, []publish.Reason{publish.ReasonNotTransactional})
+	mustSend(t, f, transaction(2000, pgoutputtest.Relation(clients), newClient("c1")))
+	expect(t, "stored", stored(t, w), cursors(2000, 0))
 }
 
 func TestAChildBeforeItsParentInOneTransactionIsTheParents(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/eventlog/eventlogtest"
 	"github.com/oikion/orgcast/internal/pgoutput/pgoutputtest"
+	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/route"
 )
 
@@ -41,7 +42,6 @@ func table(oid uint32, name string, columns ...string) *orgcast.Relation {
 }
 
 var (
-	members  = table(1, "members", "id", "user", "organization", "role")
 	clients  = table(2, "clients", "id", "organization", "name")
 	notes    = table(3, "notes", "id", "client", "text")
 	sessions = table(4, "sessions", "id", "token", "user", "expires")
@@ -64,6 +64,7 @@ type witness struct {
 	largest   int // batch, in bytes
 	skipped   int
 	spilled   int
+	refused   []publish.Reason
 	fails     error // the next append's
 }
 
@@ -121,7 +122,7 @@ func over(t *testing.T, log *eventlog.Log, dir string) (*Feed, *witness) {
 		t.Fatal(err)
 	}
 	w := &witness{Log: log}
-	f := New(route.New(r, w, route.Hooks{}), w, w, w, func(orgcast.LSN) { w.hear("passed") }, dir, Hooks{
+	f := New(route.New(r, w, route.Hooks{Refused: func(reason publish.Reason, _ []publish.Problem) { w.refused = append(w.refused, reason) }}), w, w, w, func(orgcast.LSN) { w.hear("passed") }, dir, Hooks{
 		Skipped: func() { w.skipped++ },
 		Spilled: func() { w.spilled++ },
 	})

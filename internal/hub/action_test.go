@@ -55,6 +55,9 @@ func (w *world) commit() {
 			if rapid.IntRange(0, 3).Draw(t, "narrow") == 0 {
 				a.User = rapid.SampledFrom(users).Draw(t, "for")
 			}
+			if rapid.IntRange(0, 3).Draw(t, "named") == 0 {
+				a.Users = rapid.SliceOfN(rapid.SampledFrom(users), 1, 2).Draw(t, "forUsers")
+			}
 			if rapid.IntRange(0, 3).Draw(t, "ranked") == 0 {
 				a.Roles = []string{rapid.SampledFrom(roles).Draw(t, "forRole")}
 			}
@@ -92,6 +95,7 @@ func (w *world) commit() {
 	given = slices.Clone(given)
 	for i := range given {
 		given[i].Frame = bytes.Clone(given[i].Frame)
+		given[i].Audience.Users = slices.Clone(given[i].Audience.Users)
 	}
 	// A stream is stepped also between what is put on the tails and the watermark.
 	w.members.asked = w.stepAny
@@ -99,6 +103,7 @@ func (w *world) commit() {
 	w.members.asked = nil
 	for i := range given {
 		clear(given[i].Frame)
+		clear(given[i].Audience.Users)
 	}
 	w.end = finish
 }
@@ -179,6 +184,12 @@ func (w *world) open() {
 		}
 	}
 	c := &client{stream: w.hub.Register(spec), spec: spec, expires: spec.ExpiresAt}
+	if rapid.IntRange(0, 3).Draw(t, "answers once") == 0 {
+		c.page = &Page{
+			Limit:    rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "limit"),
+			MaxBytes: rapid.SampledFrom([]int{1, 1000, 1 << 20}).Draw(t, "bytes"),
+		}
+	}
 	if w.closing {
 		c.end = &end{reason: orgcast.ClosingShutdown}
 	}
@@ -233,9 +244,12 @@ func (w *world) begin() {
 // meanwhile lets something happen in the middle of something else.
 func (w *world) meanwhile() {
 	for range rapid.IntRange(0, 2).Draw(w.t, "meanwhile") {
-		if rapid.Bool().Draw(w.t, "open") {
+		switch rapid.IntRange(0, 4).Draw(w.t, "which") {
+		case 0, 1:
 			w.open()
-		} else {
+		case 2:
+			w.setFilter()
+		default:
 			w.stepAny()
 		}
 	}
@@ -255,7 +269,7 @@ func (w *world) stepAny() {
 
 func (w *world) act() {
 	t := w.t
-	switch n := rapid.IntRange(0, 99).Draw(t, "action"); {
+	switch n := rapid.IntRange(0, 106).Draw(t, "action"); {
 	case n < 30:
 		w.commit()
 	case n < 45:
@@ -290,6 +304,12 @@ func (w *world) act() {
 				break
 			}
 		}
+	case n < 104:
+		w.setFilter()
+	case n < 105:
+		w.endOwn()
+	case n < 106:
+		w.kick()
 	}
 }
 

@@ -8,34 +8,31 @@ import (
 	"github.com/oikion/orgcast"
 )
 
-// advance hands out what lies between the cursor and upTo, as much as a step
-// may.
-func (s *Stream) advance(st *Step, upTo orgcast.Cursor) {
-	if s.page != nil {
-		s.handOut(st, s.page, minCursor(s.pageTo, upTo))
-		s.page = nil
-		st.More = s.cursor.Compare(upTo) < 0
-		return
+// collect is what lies between the cursor and upTo, as much as a step may take,
+// and how far that reaches. What lies beyond it is not to be taken. ok is false
+// if there must be a Load first. Events in a row are one run if joined, which
+// is for one organization only.
+func (s *Stream) collect(upTo orgcast.Cursor, joined bool) (runs []run, reached orgcast.Cursor, ok bool) {
+	if s.loaded != nil {
+		runs = s.loaded
+		s.loaded = nil
+		return runs, minCursor(s.loadedTo, upTo), true
 	}
-	var runs []run
-	reached := upTo
-	joined := len(s.parts) == 1
+	reached = upTo
 	for i := range s.parts {
 		p := &s.parts[i]
 		var to orgcast.Cursor
 		var ok bool
 		runs, to, ok = p.tail.collect(runs, s.cursor, upTo, s.view(p), joined, s.hub.config.StepBytes)
 		if !ok {
-			st.Load = true
-			return
+			return nil, s.cursor, false
 		}
 		reached = minCursor(reached, to)
 	}
-	if !joined {
+	if len(s.parts) > 1 {
 		runs = merge(runs)
 	}
-	s.handOut(st, runs, reached)
-	st.More = s.cursor.Compare(upTo) < 0
+	return runs, reached, true
 }
 
 // handOut gives the runs up to a cursor to the driver.
@@ -58,7 +55,11 @@ func (s *Stream) handOut(st *Step, runs []run, upTo orgcast.Cursor) {
 	}
 }
 
-// Load reads the next page from the log. It blocks. An error is the log's: the
+// skippedCost is what an event that a stream does not want counts of a page, in
+// bytes: it bounds how long a page holds one of the log's places.
+const skippedCost = 64
+
+// Load reads what comes next from the log. It blocks. An error is the log's: the
 // stream can't go on.
 func (s *Stream) Load(ctx context.Context) error {
 	watermark := s.hub.Position()
@@ -84,8 +85,10 @@ func (s *Stream) Load(ctx context.Context) error {
 			}
 			last = e.Cursor
 			if v.allows(e.Type, e.Kind, e.Audience) {
-				runs = append(runs, run{last: e.Cursor, frames: slices.Clone(e.Frame), events: 1})
+				runs = append(runs, run{last: e.Cursor, frames: slices.Clone(e.Frame), events: 1, kind: e.Kind})
 				budget -= len(e.Frame)
+			} else {
+				budget -= skippedCost // what a filter leaves out is work too
 			}
 			return true
 		})
@@ -105,12 +108,12 @@ func (s *Stream) Load(ctx context.Context) error {
 	if len(s.parts) > 1 {
 		runs = merge(runs)
 	}
-	s.page, s.pageTo = append([]run{}, runs...), reached
+	s.loaded, s.loadedTo, s.loadedWith = append([]run{}, runs...), reached, s.passes
 	return nil
 }
 
 func (s *Stream) view(p *part) view {
-	return view{user: s.spec.User, role: p.role, filter: s.spec.Filter}
+	return view{user: s.spec.User, role: p.role, filter: s.passes}
 }
 
 func minCursor(a, b orgcast.Cursor) orgcast.Cursor {

@@ -17,6 +17,11 @@
 // than both. So a transaction is seen whole or not at all, and nothing that was
 // committed after a removal is sent to who was removed.
 //
+// What a client may do to its open stream keeps the order: a filter changes where
+// the stream stands, and what it ends ends there. A [Page] is filled from a stream
+// of its own that says nothing else, so that there is one answer to what may be
+// seen.
+//
 // A stream is registered first, checked second, and judged once more when it
 // starts: a removal before that is seen by it, one after it finds the stream.
 //

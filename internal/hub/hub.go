@@ -45,7 +45,8 @@ type Config struct {
 // Hooks tells the world what the hub does. Each may be nil.
 type Hooks struct {
 	// Opened and Closed are called for every stream that was started. Closed
-	// gives the reason that the client was told, or "" if it left.
+	// gives the reason for which it was ended, [ClosedPage] for one that was not
+	// and filled a page, or "" if the client left.
 	Opened func()
 	Closed func(reason string)
 	// Delivered counts events handed out to streams.
@@ -85,6 +86,7 @@ type Hub struct {
 	tailBytes int    // of all tails
 	round     uint64 // counts the dispatches
 	streams   map[*Stream]struct{}
+	ids       map[string]*Stream
 	// sessions holds the streams of every session of the database.
 	sessions map[orgcast.SessionID]map[*Stream]struct{}
 	shutdown bool
@@ -99,7 +101,7 @@ func New(log Log, members Members, config Config) *Hub {
 	config.Lease = cmp.Or(config.Lease, 15*time.Minute)
 	config.StepBytes = cmp.Or(config.StepBytes, 256<<10)
 	h := &Hub{
-		log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{},
+		log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{}, ids: map[string]*Stream{},
 		sessions: map[orgcast.SessionID]map[*Stream]struct{}{},
 	}
 	h.watermark.Store(&mark{})

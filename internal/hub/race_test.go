@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -121,9 +122,33 @@ func TestStreamsReadWhileTheFeedWrites(t *testing.T) {
 	for range readers {
 		<-begun
 	}
+	// Others call beside the streams: what they do changes nothing of what each
+	// stream is to get.
+	var everything orgcast.Filter
+	for c := range orgcast.Channel(8) {
+		everything.AddChannel(c)
+	}
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		for i := range 100 {
+			h.mu.Lock()
+			streams := h.all(nil)
+			h.mu.Unlock()
+			for _, s := range streams {
+				if !h.SetFilter(s.spec.User, s.ID(), []orgcast.Filter{{}, everything}[i%2]) || h.SetFilter("somebody", s.ID(), orgcast.Filter{}) {
+					t.Error("a filter was not set for the one user whose stream it is")
+				}
+			}
+			if h.End("somebody", streams[0].ID()) || h.Kick("somebody", "") != 0 || h.Stats(1).Streams != readers {
+				t.Error("somebody who is not there ended a stream")
+			}
+			runtime.Gosched()
+		}
+	})
 	for range transactions / 2 {
 		write(orgcast.DataSync)
 	}
+	beside.Wait()
 	members.mu.Lock()
 	clear(members.rows)
 	members.mu.Unlock()

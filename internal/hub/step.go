@@ -9,7 +9,7 @@ import (
 )
 
 // Step is what a driver does next: write Frames, in order and soon, then, in
-// this order: stop if Done; load the stream's page if Load; step again if More;
+// this order: stop if Done; load if Load; step again if More;
 // else wait for a wake or for Next.
 //
 // Frames are good until the next step; those of tails and log for ever.
@@ -23,30 +23,16 @@ type Step struct {
 
 // Step says what there is to do at now. It does no I/O and does not block.
 func (s *Stream) Step(now time.Time) (st Step) {
-	// What is said of the feed must be true of what was handed out, so the feed
-	// first; then the watermark, then the end: see the order law.
-	feed := s.hub.feed.Load()
-	confirmed := s.confirmed.Load()
-	watermark := s.hub.watermark.Load()
-	upTo := watermark.cursor()
-	end := s.end.Load()
+	feed, upTo, end := s.look(now)
 	expires := *s.expires.Load()
-	if s.phase == phaseNew {
-		s.greet(now, upTo)
-	}
-	if s.cursor.Epoch != upTo.Epoch {
-		s.reset(orgcast.ResetEpoch, upTo)
-	}
-	if confirmed != nil && confirmed.epoch != watermark.epoch {
-		// What had been passed in the other epoch lies before this one's beginning.
-		s.confirmed.CompareAndSwap(confirmed, watermark)
-	}
-	if end != nil && end.at.Epoch == upTo.Epoch && end.at.Compare(upTo) < 0 {
-		upTo = end.at
-	}
 	if s.over(end, upTo, now) == nil && s.cursor.Compare(upTo) < 0 && !s.stranded {
 		s.flush(&st)
-		s.advance(&st, upTo)
+		runs, reached, ok := s.collect(upTo, len(s.parts) == 1)
+		if ok {
+			s.handOut(&st, runs, reached)
+			st.More = s.cursor.Compare(upTo) < 0
+		}
+		st.Load = !ok
 	}
 	if over := s.over(end, upTo, now); over != nil {
 		s.farewell(over, now)
@@ -79,6 +65,36 @@ func (s *Stream) Step(now time.Time) (st Step) {
 	return st
 }
 
+// look finds out how far the stream may go now, and where it begins if it is
+// new.
+func (s *Stream) look(now time.Time) (feed *feedState, upTo orgcast.Cursor, end *end) {
+	// What is said of the feed must be true of what was handed out, so the feed
+	// first; then the watermark, then the end: see the order law.
+	feed = s.hub.feed.Load()
+	confirmed := s.confirmed.Load()
+	watermark := s.hub.watermark.Load()
+	upTo = watermark.cursor()
+	end = s.end.Load()
+	if s.passes = *s.filter.Load(); s.passes != s.loadedWith {
+		// What was left out of what is loaded may be wanted now: nothing of it was passed yet.
+		s.loaded = nil
+	}
+	if s.phase == phaseNew {
+		s.greet(now, upTo)
+	}
+	if s.cursor.Epoch != upTo.Epoch {
+		s.reset(orgcast.ResetEpoch, upTo)
+	}
+	if confirmed != nil && confirmed.epoch != watermark.epoch {
+		// What had been passed in the other epoch lies before this one's beginning.
+		s.confirmed.CompareAndSwap(confirmed, watermark)
+	}
+	if end != nil && end.at.Epoch == upTo.Epoch && end.at.Compare(upTo) < 0 {
+		upTo = end.at
+	}
+	return feed, upTo, end
+}
+
 // flush moves what was made for this client alone behind what is to be written.
 func (s *Stream) flush(st *Step) {
 	if len(s.control) > 0 {
@@ -93,7 +109,7 @@ func (s *Stream) greet(now time.Time, watermark orgcast.Cursor) {
 	s.told = orgcast.FeedLive
 	begin := watermark
 	hello := sse.Hello{
-		RetryMS: 1000 + rand.IntN(3001), Time: now, Channel: s.spec.Filter.ChannelLabel(),
+		RetryMS: 1000 + rand.IntN(3001), Time: now, Channel: s.passes.ChannelLabel(),
 		User: s.spec.User, ConnectionID: s.id, Scope: s.spec.Scope,
 	}
 	for _, p := range s.parts {
@@ -127,7 +143,7 @@ func below(c, floor orgcast.Cursor) bool { return c.Epoch == floor.Epoch && c.Co
 // reset tells the client to refetch, and goes on from the watermark.
 func (s *Stream) reset(reason orgcast.ResetReason, watermark orgcast.Cursor) {
 	s.cursor = watermark
-	s.page, s.behind, s.stranded = nil, 0, false
+	s.loaded, s.behind, s.stranded, s.broken = nil, 0, false, reason
 	s.control = sse.AppendReset(s.control, reason, s.cursor)
 	if hook := s.hub.config.Hooks.Reset; hook != nil {
 		hook(reason)
@@ -157,23 +173,30 @@ func (s *Stream) farewell(e *end, now time.Time) {
 	s.control = sse.AppendClosing(s.control, sse.Closing{Reason: e.reason, Organization: e.organization, RetryMS: retry})
 }
 
-// live says `ready` when all that was there is handed out and known to be
-// fresh.
+// fresh tells whether all that was there is handed out and known to be all that
+// the database had when the client came. A cursor that lies beyond that is reset.
+func (s *Stream) fresh(feed *feedState) bool {
+	confirmed := s.confirmed.Load()
+	if confirmed == nil || confirmed.epoch != s.cursor.Epoch || feed.state != orgcast.FeedLive || s.cursor.Compare(confirmed.cursor()) < 0 {
+		return false
+	}
+	if s.ahead() {
+		s.reset(orgcast.ResetAhead, s.hub.Position())
+	}
+	return true
+}
+
+// ahead tells whether the stream stands where its client put it, beyond where
+// the feed is.
+func (s *Stream) ahead() bool {
+	return s.spec.HasResume && s.cursor == s.spec.Resume && s.cursor.Compare(s.hub.Position()) > 0
+}
+
+// live says `ready` when the stream is fresh for the first time.
 func (s *Stream) live(feed *feedState) {
 	s.behind = 0
-	if s.phase == phaseLive {
+	if s.phase == phaseLive || !s.fresh(feed) {
 		return
-	}
-	confirmed := s.confirmed.Load()
-	if confirmed == nil || confirmed.epoch != s.cursor.Epoch || feed.state != orgcast.FeedLive {
-		return
-	}
-	switch c := confirmed.cursor(); {
-	case s.cursor.Compare(c) < 0:
-		return
-	case s.spec.HasResume && s.cursor == s.spec.Resume && s.cursor.Compare(s.hub.Position()) > 0:
-		// Beyond all that the database had written when the client came.
-		s.reset(orgcast.ResetAhead, s.hub.Position())
 	}
 	s.phase, s.told = phaseLive, orgcast.FeedLive
 	s.control = sse.AppendReady(s.control, s.cursor, s.replay)

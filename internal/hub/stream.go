@@ -18,7 +18,8 @@ type Spec struct {
 	// all in the cookie.
 	Session       orgcast.SessionID
 	Organizations []orgcast.OrganizationID
-	Filter        orgcast.Filter
+	// Filter is the one to begin with: see [Hub.SetFilter].
+	Filter orgcast.Filter
 	// Resume is the client's cursor, if HasResume; Malformed says that it sent
 	// something else in its place.
 	Resume    orgcast.Cursor
@@ -40,6 +41,7 @@ type Stream struct {
 	end       atomic.Pointer[end]
 	confirmed atomic.Pointer[mark]
 	expires   atomic.Pointer[time.Time]
+	filter    atomic.Pointer[orgcast.Filter]
 	wake      atomic.Pointer[func()]
 
 	// parts is fixed by Start; its roles are read by the hub, under Hub.mu.
@@ -48,16 +50,19 @@ type Stream struct {
 	// behind it.
 	floor orgcast.Cursor
 
-	phase   phase
-	cursor  orgcast.Cursor
-	told    orgcast.FeedState // what the client was told of the feed
-	lease   time.Time
-	beat    time.Time // when the next heartbeat is due
-	behind  int       // events handed out since the stream was last up to date
-	replay  int       // of them, before ready
-	page    []run     // read from the log, not handed out yet
-	pageTo  orgcast.Cursor
-	control []byte // what is made for this client alone
+	phase      phase
+	cursor     orgcast.Cursor
+	told       orgcast.FeedState // what the client was told of the feed
+	lease      time.Time
+	beat       time.Time      // when the next heartbeat is due
+	behind     int            // events handed out since the stream was last up to date
+	replay     int            // of them, before ready
+	passes     orgcast.Filter // the filter of the step at hand
+	loaded     []run          // read from the log, not handed out yet
+	loadedTo   orgcast.Cursor
+	loadedWith orgcast.Filter      // what it was read with
+	control    []byte              // what is made for this client alone
+	broken     orgcast.ResetReason // the last reset that was made
 	// stranded says that the log has begun another epoch, so that what the
 	// stream has not got yet is gone: Hub.Reset, which comes, ends that.
 	stranded bool
@@ -97,11 +102,13 @@ type end struct {
 func (h *Hub) Register(spec Spec) *Stream {
 	var random [16]byte
 	rand.Read(random[:])
-	s := &Stream{hub: h, spec: spec, id: base64.RawURLEncoding.EncodeToString(random[:])}
+	s := &Stream{hub: h, spec: spec, id: base64.RawURLEncoding.EncodeToString(random[:]), passes: spec.Filter}
+	s.filter.Store(&spec.Filter)
 	s.expires.Store(&spec.ExpiresAt)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.streams[s] = struct{}{}
+	h.ids[s.id] = s
 	if !spec.Session.IsZero() {
 		h.enlist(s)
 	}
@@ -157,6 +164,7 @@ func (s *Stream) Close() {
 		h := s.hub
 		h.mu.Lock()
 		delete(h.streams, s)
+		delete(h.ids, s.id)
 		h.delist(s)
 		for _, p := range s.parts {
 			delete(p.tail.streams, s)
@@ -199,11 +207,14 @@ func (s *Stream) endAfter(at orgcast.Cursor, organization orgcast.OrganizationID
 	}
 }
 
-// close stops the stream where it is. Hub.mu is held.
-func (s *Stream) close(reason orgcast.ClosingReason) {
-	if e := s.end.Load(); e == nil || e.reason.Reconnect() {
-		s.end.Store(&end{reason: reason})
+// close stops the stream where it is, and tells whether it does: one that is to
+// end without coming back ends as it was to. Hub.mu is held.
+func (s *Stream) close(reason orgcast.ClosingReason) bool {
+	if e := s.end.Load(); e != nil && !e.reason.Reconnect() {
+		return false
 	}
+	s.end.Store(&end{reason: reason})
+	return true
 }
 
 // roleChanged tells whether the stream was started with another role. Hub.mu is

@@ -298,3 +298,46 @@ func TestFramesStayAsTheyWereHandedOut(t *testing.T) {
 		t.Fatalf("%+v %v", m, err)
 	}
 }
+
+func TestAPageIsCountedAsAStreamAndTakesNoMoreThanItMay(t *testing.T) {
+	var counted []string
+	delivered := 0
+	h, log, _ := newHub(Config{TailBytes: 1 << 20, Hooks: Hooks{
+		Opened:    func() { counted = append(counted, "opened") },
+		Closed:    func(reason string) { counted = append(counted, "closed "+reason) },
+		Delivered: func(n int) { delivered += n },
+	}})
+	keep := h.Register(Spec{User: "u", Organizations: []orgcast.OrganizationID{"a"}})
+	defer keep.Close()
+	for i := range orgcast.LSN(5) {
+		commit(h, log, 200+8*i, 50)
+	}
+	page := func(after orgcast.Cursor, limit, bytes int) (p Page) {
+		s := open(h, Spec{HasResume: true, Resume: after})
+		defer s.Close()
+		p = Page{Limit: limit, MaxBytes: bytes}
+		for !s.Fill(&p, noon).Done {
+		}
+		return p
+	}
+	all := page(at(150, 0), 100, 1<<20)
+	if len(all.Events) != 5 || all.Cursor != h.Position() || all.Reset != "" {
+		t.Fatalf("%d events up to %v", len(all.Events), all.Cursor)
+	}
+	two := len(all.Events[0]) + len(all.Events[1])
+	for _, c := range []struct{ limit, bytes, want int }{{2, 1 << 20, 2}, {100, two, 2}, {100, two - 1, 1}, {100, 1, 1}} {
+		p := page(at(150, 0), c.limit, c.bytes)
+		if len(p.Events) != c.want || p.Cursor != at(200+8*orgcast.LSN(c.want-1), 0) {
+			t.Errorf("at most %d events and %d bytes: %d up to %v", c.limit, c.bytes, len(p.Events), p.Cursor)
+		}
+		if rest := page(p.Cursor, 100, 1<<20); len(rest.Events) != 5-c.want || string(rest.Events[0]) != string(all.Events[c.want]) {
+			t.Errorf("on from %v: %d events", p.Cursor, len(rest.Events))
+		}
+	}
+	if old := page(at(1, 0), 100, 1<<20); old.Reset != orgcast.ResetTooOld || old.Cursor != h.Position() || len(old.Events) > 0 {
+		t.Errorf("below the floor: %+v", old)
+	}
+	if len(counted) != 20 || counted[0] != "opened" || counted[1] != "closed page" || delivered != 25 {
+		t.Errorf("%d events delivered, %q", delivered, counted)
+	}
+}

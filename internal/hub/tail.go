@@ -31,6 +31,8 @@ type chunk struct {
 	// open says that every entry is for every member: a stream that takes all
 	// takes the bytes as they are.
 	open bool
+	// named is what the entries' audiences take.
+	named int
 }
 
 type entry struct {
@@ -45,10 +47,24 @@ const (
 	minChunk = 2 << 10
 	maxChunk = 64 << 10
 	// entryBytes is what an entry takes beside its frame.
-	entryBytes = 80
+	entryBytes = 128
+	// nameBytes is what the header of one of an audience's names takes: users may
+	// be a thousand.
+	nameBytes = 16
 )
 
-func (c *chunk) size() int { return cap(c.frames) + len(c.entries)*entryBytes }
+func (c *chunk) size() int { return cap(c.frames) + len(c.entries)*entryBytes + c.named }
+
+// names is what an audience's names take.
+func names(a *orgcast.Audience) (n int) {
+	for _, u := range a.Users {
+		n += nameBytes + len(u)
+	}
+	for _, r := range a.Roles {
+		n += nameBytes + len(r)
+	}
+	return n + len(a.User)
+}
 
 // append adds an event. The frame is copied.
 func (t *tail) append(e *orgcast.Event) {
@@ -57,10 +73,12 @@ func (t *tail) append(e *orgcast.Event) {
 	c := t.room(len(e.Frame))
 	c.frames = append(c.frames, e.Frame...)
 	audience := e.Audience
-	audience.Roles = slices.Clone(audience.Roles)
+	audience.Users, audience.Roles = slices.Clone(audience.Users), slices.Clone(audience.Roles)
+	named := names(&audience)
 	c.entries = append(c.entries, entry{e.Cursor, len(c.frames), e.Kind, e.Type, audience})
 	c.open = c.open && audience.All()
-	t.grow(entryBytes)
+	c.named += named
+	t.grow(entryBytes + named)
 }
 
 // room finds or makes a chunk with n free bytes, and drops the oldest chunks
@@ -120,6 +138,7 @@ type run struct {
 	last   orgcast.Cursor
 	frames []byte
 	events int
+	kind   orgcast.Kind // of the first; the one that counts where each is a run
 }
 
 // merge puts the runs of several organizations, of one event each, into one
@@ -165,7 +184,7 @@ func (t *tail) collect(runs []run, after, upTo orgcast.Cursor, v view, joined bo
 			}
 			budget -= e.end - start
 			if fresh || !joined {
-				runs = append(runs, run{frames: c.frames[start:start:len(c.frames)]})
+				runs = append(runs, run{frames: c.frames[start:start:len(c.frames)], kind: e.kind})
 				fresh = false
 			}
 			r := &runs[len(runs)-1]

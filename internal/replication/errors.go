@@ -105,7 +105,7 @@ func explain(op string, p phase, err error) error {
 		}
 		return orgcast.WithHint(op, fmt.Errorf("%w: %w", ErrDisconnected, oneLine(err)), unreachable(p))
 	}
-	kind, hint := verdict(p, server)
+	hint, kind := verdict(p, server)
 	if kind == nil {
 		return orgcast.WithHint(op, server, hint)
 	}
@@ -119,49 +119,49 @@ func unreachable(p phase) string {
 	return "Check the host and port of ORGCAST_DATABASE_URL, that the server runs, and the network between."
 }
 
-func verdict(p phase, e *pgconn.PgError) (kind error, hint string) {
+func verdict(p phase, e *pgconn.PgError) (hint string, kind error) {
 	switch e.Code {
 	case "28P01":
-		return ErrAuthentication, "Check the user and password in ORGCAST_DATABASE_URL; orgcast setup prints the role it made."
+		return "Check the user and password in ORGCAST_DATABASE_URL; orgcast setup prints the role it made.", ErrAuthentication
 	case "28000":
 		if strings.Contains(e.Message, "pg_hba.conf") {
-			return ErrHostRefused, "Allow the role in pg_hba.conf for the database's own name: logical replication does not use the keyword replication."
+			return "Allow the role in pg_hba.conf for the database's own name: logical replication does not use the keyword replication.", ErrHostRefused
 		}
-		return ErrAuthentication, "Check that the role in ORGCAST_DATABASE_URL exists and has LOGIN; orgcast setup makes it."
+		return "Check that the role in ORGCAST_DATABASE_URL exists and has LOGIN; orgcast setup makes it.", ErrAuthentication
 	case "42501":
-		return ErrPermission, "Run orgcast setup: the role needs REPLICATION (on RDS: GRANT rds_replication)."
+		return "Run orgcast setup: the role needs REPLICATION (on RDS: GRANT rds_replication).", ErrPermission
 	case "3D000":
-		return nil, "Check the database's name in ORGCAST_DATABASE_URL."
+		return "Check the database's name in ORGCAST_DATABASE_URL.", nil
 	case "53300":
-		return ErrLimit, "Raise max_wal_senders or max_connections, or the role's own connection limit."
+		return "Raise max_wal_senders or max_connections, or the role's own connection limit.", ErrLimit
 	case "53400":
-		return ErrLimit, "Raise max_replication_slots, or drop a slot that nobody reads (pg_replication_slots)."
+		return "Raise max_replication_slots, or drop a slot that nobody reads (pg_replication_slots).", ErrLimit
 	case "42601", "08P01", "0A000":
 		// PostgreSQL itself knows every parameter and command that we send.
 		if p == starting || p == asking {
-			return ErrPooler, poolerHint
+			return poolerHint, ErrPooler
 		}
 	case "55006":
-		return ErrSlotActive, slotActiveHint
+		return slotActiveHint, ErrSlotActive
 	case "42710":
-		return ErrSlotExists, "Choose another slot name, or drop this one if nothing reads it."
+		return "Choose another slot name, or drop this one if nothing reads it.", ErrSlotExists
 	case "42704":
 		switch p {
 		case starting: // a session setting that it does not know
-			return ErrVersion, "PostgreSQL 14 or later is needed."
+			return "PostgreSQL 14 or later is needed.", ErrVersion
 		case streaming:
-			return ErrPublication, publicationHint
+			return publicationHint, ErrPublication
 		}
-		return ErrSlotLost, slotLostHint
+		return slotLostHint, ErrSlotLost
 	case "55000":
 		if p == beginning || p == streaming {
-			return ErrSlotLost, slotLostHint
+			return slotLostHint, ErrSlotLost
 		}
 	}
 	if strings.HasPrefix(e.Code, "57P") || strings.HasPrefix(e.Code, "08") {
-		return ErrDisconnected, "" // the server is starting, stopping, or was told to end this connection
+		return "", ErrDisconnected // the server is starting, stopping, or was told to end this connection
 	}
-	return nil, ""
+	return "", nil
 }
 
 const (

@@ -13,9 +13,11 @@ type kind uint8
 const (
 	kindParent       kind = iota // only tells whose its children are
 	kindProperty                 // property.update
+	kindPart                     // property.update of the property it is a part of
 	kindSync                     // data.sync
+	kindActivity                 // user.activity
 	kindMembership               // member.join, member.leave
-	kindOrganization             // names
+	kindOrganization             // organization.change, names
 	kindSession                  // sessions
 )
 
@@ -29,6 +31,10 @@ type table struct {
 	columns  []ColumnRule
 	created  string
 	audience orgcast.Audience
+	part     tablePath // of a part: its property
+	archive  []Archived
+	activity *activity
+	notify   *NotifyRule
 
 	// rows is the index of a table that is some table's parent; nil otherwise.
 	// Rows that the transaction at hand deleted stay until its end.
@@ -51,9 +57,9 @@ type table struct {
 // what its largest transaction had, each time.
 const maxReused = 1024
 
-func cleared[V any](m map[string]V) map[string]V {
+func cleared[K comparable, V any](m map[K]V) map[K]V {
 	if len(m) > maxReused {
-		return map[string]V{}
+		return map[K]V{}
 	}
 	clear(m)
 	return m
@@ -82,8 +88,16 @@ type binding struct {
 	tenant  []boundPath
 	columns []boundColumn
 	// role, user, organization, title and expires are the positions of the
-	// membership's, organizations' and sessions' columns.
+	// membership's, organizations' and sessions' columns; user and title those of a
+	// notification too.
 	role, user, organization, title, expires int
+	// part is the position of a part's property.
+	part    int
+	archive []boundArchive
+	// action, resourceType, resourceID and metadata are those of an activity.
+	action, resourceType, resourceID, metadata int
+	// changes are the columns of an organization.change, by its changeType.
+	changes [changeTypes][]boundColumn
 	// missing is a column without which no row can be sent.
 	missing string
 }
@@ -98,7 +112,15 @@ type boundColumn struct {
 	// name is the name on the wire, quoted; isNew is what leads its new value in
 	// a create, behind the end of the one before.
 	name, isNew string
-	encode      encoder
+	// field is what it is called in updatedFields, quoted.
+	field  string
+	encode encoder
+}
+
+// boundArchive is one way to tell that an update archives a row.
+type boundArchive struct {
+	position int
+	value    string
 }
 
 // bind fits the rule of rel's table to it; nil if no rule names the table.
@@ -130,6 +152,16 @@ func (r *Router) bind(rel *orgcast.Relation) *binding {
 	for _, p := range t.tenant {
 		b.tenant = append(b.tenant, boundPath{at(p.column, true), p.parent})
 	}
+	column := func(c ColumnRule, prefix string) (bound boundColumn, ok bool) {
+		i := at(c.Column, false)
+		if i < 0 {
+			return bound, false
+		}
+		as := cmp.Or(c.As, c.Column)
+		name := string(sse.AppendString(nil, as))
+		return boundColumn{i, name, `},` + name + `:{"new":`, string(sse.AppendString(nil, prefix+as)), r.types.encoderOf(rel.Columns[i].TypeOID)}, true
+	}
+	prefix := ""
 	switch t.kind {
 	case kindMembership:
 		m := r.rules.Membership
@@ -137,13 +169,39 @@ func (r *Router) bind(rel *orgcast.Relation) *binding {
 	case kindSession:
 		b.user, b.expires = at(r.rules.Sessions.User, true), at(r.rules.Sessions.Expires, true)
 	case kindOrganization:
-		b.title = at(r.rules.Organizations.Name, true)
+		o := r.rules.Organizations
+		b.title = at(o.Name, true)
+		for _, c := range o.Columns {
+			if bound, ok := column(c, ""); ok && c.Column == o.Name {
+				b.changes[changeName] = append(b.changes[changeName], bound)
+			} else if ok {
+				b.changes[changeSettings] = append(b.changes[changeSettings], bound)
+			}
+		}
+		for _, c := range o.Billing.Columns {
+			if bound, ok := column(c, ""); ok {
+				b.changes[changeBilling] = append(b.changes[changeBilling], bound)
+			}
+		}
+	case kindPart:
+		b.part, prefix = at(t.part.column, true), bareName(t.name)+"."
+	case kindActivity:
+		a := t.activity
+		b.user, b.action, b.resourceType, b.resourceID = at(a.rule.User, true), at(a.rule.Action, true), at(a.rule.ResourceType, true), at(a.rule.ResourceID, true)
+		b.metadata = at(a.rule.Metadata.Column, false)
 	}
 	for _, c := range t.columns {
-		if i := at(c.Column, false); i >= 0 {
-			name := string(sse.AppendString(nil, cmp.Or(c.As, c.Column)))
-			b.columns = append(b.columns, boundColumn{i, name, `},` + name + `:{"new":`, r.types.encoderOf(rel.Columns[i].TypeOID)})
+		if bound, ok := column(c, prefix); ok {
+			b.columns = append(b.columns, bound)
 		}
+	}
+	for _, a := range t.archive {
+		if i := at(a.Column, false); i >= 0 {
+			b.archive = append(b.archive, boundArchive{i, a.Value})
+		}
+	}
+	if t.notify != nil {
+		b.user, b.title = at(t.notify.User, false), at(t.notify.Title, false)
 	}
 	return b
 }

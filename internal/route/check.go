@@ -98,6 +98,7 @@ func (r *Rules) check() (problems []problem) {
 		add("$.membership.table", "organizations and memberships can't be one table: name another")
 	}
 	r.checkSessions(add, identifier)
+	r.checkChange(add)
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(r.Tables)) {
 		path := "$.tables." + yamlKey(name)
@@ -120,7 +121,7 @@ func (r *Rules) check() (problems []problem) {
 
 // checkSessions checks the table of sessions. It and its token hold credentials,
 // as they must: they are read, and have no way to be sent.
-func (r *Rules) checkSessions(add func(path, format string, args ...any), identifier func(path, name string)) {
+func (r *Rules) checkSessions(add addProblem, identifier func(path, name string)) {
 	s := r.Sessions
 	if s == nil {
 		return
@@ -134,14 +135,14 @@ func (r *Rules) checkSessions(add func(path, format string, args ...any), identi
 }
 
 // checkName refuses what is no table's name, or no table's that may be used.
-func (r *Rules) checkName(path, name string, add func(path, format string, args ...any)) {
+func (r *Rules) checkName(path, name string, add addProblem) {
 	if bare, ok := r.tableName(path, name, add); ok && slices.Contains(deniedTables, strings.ToLower(bare)) {
 		add(path, "%s holds credentials and can't be sent: take it out", bare)
 	}
 }
 
 // tableName refuses what is no table's name.
-func (r *Rules) tableName(path, name string, add func(path, format string, args ...any)) (bare string, ok bool) {
+func (r *Rules) tableName(path, name string, add addProblem) (bare string, ok bool) {
 	schema, bare, _ := strings.Cut(r.qualify(name), ".")
 	switch {
 	case name == "":
@@ -170,7 +171,7 @@ func denied(table, column string) bool {
 	return slices.Contains(deniedColumns, strings.ToLower(table+"."+column))
 }
 
-func (r *Rules) checkTable(path, name string, add func(path, format string, args ...any)) {
+func (r *Rules) checkTable(path, name string, add addProblem) {
 	t := r.Tables[name]
 	bare := bareName(name)
 	// Their values are sent as the row's id and as its maker.
@@ -185,6 +186,10 @@ func (r *Rules) checkTable(path, name string, add func(path, format string, args
 		if len(t.Columns) > 0 || t.Entity != "" {
 			add(path, "columns and entity need an event: property.update or data.sync")
 		}
+	case orgcast.UserActivity.String():
+		if len(t.Columns) > 0 || t.Entity != "" {
+			add(path, "a user.activity has neither columns nor entity: take them out, and name its columns below activity")
+		}
 	case orgcast.PropertyUpdate.String():
 		if t.Entity != "" {
 			add(path+".entity", "a property.update has no entity: take it out")
@@ -194,9 +199,9 @@ func (r *Rules) checkTable(path, name string, add func(path, format string, args
 			add(path, "a data.sync needs an entity: the entityType that clients see")
 		}
 	default:
-		add(path+".event", "a table's event is property.update or data.sync")
+		add(path+".event", "a table's event is property.update, data.sync or user.activity")
 	}
-	if t.Event != "" && len(t.Columns) == 0 {
+	if t.Event != "" && t.Event != orgcast.UserActivity.String() && len(t.Columns) == 0 {
 		add(path, "no columns are named, so nothing could be sent: name them one by one")
 	}
 	if len(t.Tenant) == 0 {
@@ -211,29 +216,19 @@ func (r *Rules) checkTable(path, name string, add func(path, format string, args
 			add(at, "the parent %s is not among the tables: add it (without event, if it is not to be sent)", p.Table)
 		}
 	}
-	if t.RLS != "" && t.RLS != "tenant_only" {
+	checkRLS(path, t.RLS, add)
+	checkColumns(path+".columns", bare, t.Columns, map[string]bool{}, add)
+	r.checkSpecial(path, name, &t, add)
+}
+
+func checkRLS(path, rls string, add func(path, format string, args ...any)) {
+	if rls != "" && rls != tenantOnly {
 		add(path+".rls", "rls is tenant_only or nothing: row-level security does not apply to the WAL")
-	}
-	seen := map[string]bool{}
-	for i, c := range t.Columns {
-		at := fmt.Sprintf("%s.columns[%d]", path, i)
-		out := cmp.Or(c.As, c.Column)
-		switch {
-		case c.Column == "" || len(c.Column) > maxName:
-			add(at, "a column's name has 1 to %d bytes", maxName)
-		case denied(bare, c.Column):
-			add(at, "%s.%s can't be sent at all: take it out", bare, c.Column)
-		case looksSecret(c.Column) && !c.Sensitive:
-			add(at, "%s looks like a secret: take it out, or say {column: %s, sensitive: true}", c.Column, c.Column)
-		case seen[out]:
-			add(at, "two columns are called %s on the wire", out)
-		}
-		seen[out] = true
 	}
 }
 
 // checkCycles refuses tables that are each other's parents.
-func (r *Rules) checkCycles(add func(path, format string, args ...any)) {
+func (r *Rules) checkCycles(add addProblem) {
 	const visiting, done = 1, 2
 	state := map[string]int{}
 	var visit func(name string) bool

@@ -2,7 +2,6 @@ package route
 
 import (
 	"github.com/oikion/orgcast"
-	"github.com/oikion/orgcast/internal/codec"
 	"github.com/oikion/orgcast/internal/sse"
 )
 
@@ -56,6 +55,15 @@ func (r *Router) membership(b *binding, c *orgcast.Change, out *Output) {
 		}
 	}
 	out.Members = append(out.Members, orgcast.MemberChange{Cursor: r.cursor(c.Ordinal, 0), Before: before, After: after})
+	if before != nil {
+		r.joined[member{before.User, before.Organization}] = false
+		if !stays {
+			r.left[member{before.User, before.Organization}] = true
+		}
+	}
+	if after != nil {
+		r.joined[member{after.User, after.Organization}] = true
+	}
 	if before != nil && (after == nil || after.Row != before.Row) {
 		out.set(orgcast.SpaceMembers, func(k []byte) []byte { return append(k, before.Row...) }, nil)
 	}
@@ -68,10 +76,11 @@ func (r *Router) membership(b *binding, c *orgcast.Change, out *Output) {
 
 // since is when a member whose row changes became one.
 func (r *Router) since(m *orgcast.Member) orgcast.LSN {
-	if known, ok := r.members.Membership(m.User, m.Organization); ok {
-		return known.Since
+	known, ok := r.members.Membership(m.User, m.Organization)
+	if !ok || r.left[member{m.User, m.Organization}] {
+		return r.tx.CommitLSN // joined, or came back, in this very transaction
 	}
-	return r.tx.CommitLSN // joined in this very transaction
+	return known.Since
 }
 
 // distrust takes a change of the membership table whose old version can't be
@@ -99,13 +108,31 @@ func (r *Router) distrust(b *binding, c *orgcast.Change, out *Output) {
 	}
 }
 
-// member reads one row of the membership table.
-func (b *binding) member(row []orgcast.Value) (*orgcast.Member, Reason) {
-	return member(row[b.id].Text, row[b.user].Text, row[b.organization].Text, row[b.role].Text)
+// member is a place that a user may have in an organization.
+type member struct {
+	user         orgcast.UserID
+	organization orgcast.OrganizationID
 }
 
-// member reads a membership from its texts; nil is a null, or was not sent.
-func member(row, user, organization, role []byte) (*orgcast.Member, Reason) {
+// present tells whether a user is a member at this place.
+func (r *Router) present(user orgcast.UserID, organization orgcast.OrganizationID) bool {
+	if is, changed := r.joined[member{user, organization}]; changed || r.everybodyLeft {
+		return is
+	}
+	_, ok := r.members.Membership(user, organization)
+	return ok
+}
+
+// member reads one row of the membership table.
+func (b *binding) member(row []orgcast.Value) (*orgcast.Member, Reason) {
+	return newMember(row[b.id].Text, row[b.user].Text, row[b.organization].Text, row[b.role].Text)
+}
+
+// maxRole bounds a role's name, in bytes.
+const maxRole = 255
+
+// newMember reads a membership from its texts; nil is a null, or was not sent.
+func newMember(row, user, organization, role []byte) (*orgcast.Member, Reason) {
 	switch {
 	case len(row) == 0 || len(row) > maxKey || len(user) == 0 || len(user) > maxKey:
 		return nil, ReasonNoKey
@@ -115,6 +142,8 @@ func member(row, user, organization, role []byte) (*orgcast.Member, Reason) {
 		return nil, ReasonTenantTooLong
 	case string(organization) == string(orgcast.Everyone):
 		return nil, ReasonTenantReserved
+	case len(role) > maxRole:
+		return nil, ReasonRoleTooLong
 	}
 	return &orgcast.Member{
 		Row:          string(row),
@@ -175,41 +204,4 @@ func (r *Router) appendActor(dst []byte, organization orgcast.OrganizationID) []
 		}
 	}
 	return append(dst, "null"...)
-}
-
-// organization keeps the organizations' names.
-func (r *Router) organization(b *binding, c *orgcast.Change, out *Output) {
-	if c.Old != nil && c.Old[b.id].Kind == orgcast.Text {
-		old := c.Old[b.id].Text
-		if c.New == nil || string(c.New[b.id].Text) != string(old) {
-			out.set(orgcast.SpaceOrganizations, func(k []byte) []byte { return append(k, old...) }, nil)
-		}
-	}
-	if c.New != nil && c.New[b.id].Kind == orgcast.Text && sent(&c.New[b.title]) {
-		out.set(orgcast.SpaceOrganizations,
-			func(k []byte) []byte { return append(k, c.New[b.id].Text...) },
-			func(v []byte) []byte { return append(v, c.New[b.title].Text...) })
-	}
-}
-
-// ActorPrefix is the prefix of the logical message that names the actor of the
-// changes after it in its transaction.
-const ActorPrefix = "orgcast.actor"
-
-// maxActor bounds an actor message, in bytes.
-const maxActor = 4 << 10
-
-// message reads who acts. Any database role can emit a message, so that an
-// actor is only believed where he is a member: see appendActor.
-func (r *Router) message(c *orgcast.Change) {
-	if c.Prefix != ActorPrefix || !c.Transactional {
-		return
-	}
-	var actor struct {
-		UserID orgcast.UserID `json:"userId"`
-	}
-	r.actor = "" // the last one wins, a malformed one names nobody
-	if len(c.Content) <= maxActor && codec.Unmarshal(c.Content, &actor) == nil {
-		r.actor = actor.UserID
-	}
 }

@@ -64,33 +64,39 @@ func (o *Output) set(space orgcast.Space, key, value func([]byte) []byte) {
 // begin starts an event made of the change at ordinal. The caller appends its
 // payload to o.frames and calls end with what begin returned.
 func (r *Router) begin(o *Output, ordinal, sub uint64, organization orgcast.OrganizationID, t orgcast.EventType) (start int) {
+	return r.beginFrom(o, ordinal, sub, organization, t, sse.SourcePostgres)
+}
+
+// beginFrom starts an event from another source than a row's change.
+func (r *Router) beginFrom(o *Output, ordinal, sub uint64, organization orgcast.OrganizationID, t orgcast.EventType, source string) (start int) {
 	start = len(o.frames)
 	c := r.cursor(ordinal, sub)
 	o.Events = append(o.Events, orgcast.Event{Cursor: c, Organization: organization, Type: t})
-	if h := &r.head; !h.made || h.organization != organization || h.eventType != t {
-		h.make(c, t, organization, r.millis)
+	if h := &r.head; !h.made || h.organization != organization || h.eventType != t || h.source != source {
+		h.make(c, t, organization, r.millis, source)
 	}
 	o.frames = r.head.append(o.frames, c.Index)
 	return start
 }
 
-// head is what the events of one transaction, organization and type begin with:
+// head is what the events of one transaction, organization, type and source begin with:
 // nearly always the same as the event before, but for the index of its cursor,
 // which stands between its parts twice.
 type head struct {
 	made         bool
 	organization orgcast.OrganizationID
 	eventType    orgcast.EventType
+	source       string
 	text         []byte
 	first, next  int    // where the index stands
 	quoted       []byte // the organization, as JSON
 }
 
-func (h *head) make(c orgcast.Cursor, t orgcast.EventType, organization orgcast.OrganizationID, millis int64) {
+func (h *head) make(c orgcast.Cursor, t orgcast.EventType, organization orgcast.OrganizationID, millis int64, source string) {
 	c.Index = 0 // one digit, to be cut out
-	h.made, h.organization, h.eventType = true, organization, t
+	h.made, h.organization, h.eventType, h.source = true, organization, t, source
 	h.quoted = sse.AppendString(h.quoted[:0], string(organization))
-	h.text = sse.AppendEventHead(h.text[:0], c, t, organization, millis, sse.SourcePostgres)
+	h.text = sse.AppendEventHead(h.text[:0], c, t, organization, millis, source)
 	h.first = bytes.IndexByte(h.text, '\n') - 1
 	place := h.text[len("id: "):h.first]
 	h.next = h.first + 1 + bytes.Index(h.text[h.first+1:], place) + len(place)

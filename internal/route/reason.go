@@ -1,5 +1,7 @@
 package route
 
+import "github.com/oikion/orgcast/internal/publish"
+
 // Reason says why a row is withheld. Its text is a metric's label.
 type Reason string
 
@@ -16,6 +18,8 @@ const (
 	ReasonTenantTooLong Reason = "tenant_too_long"
 	// ReasonTenantReserved is an organization id that means all of them: "*".
 	ReasonTenantReserved Reason = "tenant_reserved"
+	// ReasonRoleTooLong is a membership whose role is no role's name.
+	ReasonRoleTooLong Reason = "role_too_long"
 	// ReasonParentMoved is a version of a row whose parent the transaction gives
 	// to another organization: a new version before that, or an old one after it.
 	// The parent's move tells both to refetch; the row's other version is told.
@@ -31,6 +35,12 @@ const (
 	// ReasonColumnMissing is a row of a table that lacks a column that the
 	// rules need.
 	ReasonColumnMissing Reason = "column_missing"
+	// ReasonValueNull is a row in which a value is null, or too long, without
+	// which its event says nothing: an activity's user.
+	ReasonValueNull Reason = "value_null"
+	// ReasonNotMember is a notification of an assigned row for a user who is no
+	// member of its organization; the row itself is told.
+	ReasonNotMember Reason = "not_a_member"
 )
 
 // Hooks tells the world what the router does. Each may be nil.
@@ -40,4 +50,7 @@ type Hooks struct {
 	// ColumnMissing is called when a mapped table comes without a column that
 	// its rule names.
 	ColumnMissing func(table, column string)
+	// Refused is called for every message that was published by SQL but not sent.
+	// The problems show nothing of what was sent.
+	Refused func(reason publish.Reason, problems []publish.Problem)
 }

@@ -2,6 +2,7 @@ package route
 
 import (
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/publish"
 )
 
 // Members tells who belongs to an organization, as of the transaction before
@@ -21,6 +22,9 @@ type Router struct {
 	bindings map[*orgcast.Relation]*binding
 	interned map[string]orgcast.OrganizationID
 	last     orgcast.OrganizationID // that was interned
+	// organizations are those that exist, as of this place.
+	organizations map[orgcast.OrganizationID]struct{}
+	policy        publish.SQLPolicy
 
 	lastRelation *orgcast.Relation
 	lastBinding  *binding
@@ -41,8 +45,15 @@ type Router struct {
 	// version is that it made.
 	told map[toldRow]orgcast.OrganizationID
 
+	// joined tells of those whose membership the transaction at hand changed
+	// whether they are members; everybodyLeft is a truncated table before that.
+	joined        map[member]bool
+	left          map[member]bool // of them, those who were members before and left
+	everybodyLeft bool
+
 	head    head
 	changed []int32 // scratch: positions in binding.columns
+	scratch []byte
 }
 
 // New returns a router with an empty parent index.
@@ -53,7 +64,15 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 		bindings: map[*orgcast.Relation]*binding{},
 		interned: map[string]orgcast.OrganizationID{},
 		told:     map[toldRow]orgcast.OrganizationID{},
+		joined:   map[member]bool{},
+		left:     map[member]bool{},
+
+		organizations: map[orgcast.OrganizationID]struct{}{},
 	}
+	r.policy = publish.SQLPolicy{Types: rules.Publish.SQL.types(), Exists: func(id orgcast.OrganizationID) bool {
+		_, ok := r.organizations[id]
+		return ok
+	}}
 	add := func(t *table) *table { r.tables[t.name] = t; return t }
 	add(&table{name: rules.qualify(rules.Membership.Table), kind: kindMembership, id: rules.Membership.ID})
 	add(&table{name: rules.qualify(rules.Organizations.Table), kind: kindOrganization, id: rules.Organizations.ID})
@@ -63,11 +82,16 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 	for name, rule := range rules.Tables {
 		t := add(&table{
 			name: rules.qualify(name), entity: rule.Entity, id: rule.ID, created: rule.CreatedBy, columns: rule.Columns,
-			audience: orgcast.Audience{Roles: rule.Roles},
+			audience: orgcast.Audience{Roles: rule.Roles}, archive: rule.Archive, notify: rule.Notify,
 		})
 		switch rule.Event {
 		case orgcast.PropertyUpdate.String():
 			t.kind = kindProperty
+			if rule.Part != "" {
+				t.kind = kindPart
+			}
+		case orgcast.UserActivity.String():
+			t.kind, t.activity = kindActivity, newActivity(rule.Activity)
 		case orgcast.DataSync.String():
 			t.kind = kindSync
 		}
@@ -86,6 +110,9 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 				}
 			}
 			t.tenant = append(t.tenant, path)
+			if t.kind == kindPart && p.Column == rule.Part && p.Table != "" {
+				t.part = path
+			}
 		}
 	}
 	return r
@@ -94,6 +121,23 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 // SetTypes says what the types are that are not built in. Tables described
 // before keep what they had.
 func (r *Router) SetTypes(types Types) { r.types = types }
+
+// firstType is the least OID of a type that is not built in.
+const firstType = 16384
+
+// Knows tells whether all types of a table that is sent are known.
+func (r *Router) Knows(rel *orgcast.Relation) bool {
+	if r.tables[rel.Schema+"."+rel.Name] == nil {
+		return true
+	}
+	for i := range rel.Columns {
+		oid := rel.Columns[i].TypeOID
+		if _, ok := r.types[oid]; oid >= firstType && !ok {
+			return false
+		}
+	}
+	return true
+}
 
 // Class tells what a relation is to others: see [Router.Scan].
 type Class uint8
@@ -127,6 +171,7 @@ func (r *Router) Class(rel *orgcast.Relation) (c Class) {
 func (r *Router) Begin(tx orgcast.Transaction, epoch orgcast.Epoch) {
 	r.tx, r.epoch, r.millis, r.actor = tx, epoch, tx.CommitTime.UnixMilli(), ""
 	r.head.made = false
+	r.joined, r.left, r.everybodyLeft = cleared(r.joined), cleared(r.left), false
 }
 
 // Scan looks at a change of a parent table before the transaction is routed. It
@@ -161,7 +206,7 @@ func (r *Router) Route(c *orgcast.Change, out *Output) {
 		r.truncate(c, out)
 		return
 	case orgcast.Message:
-		r.message(c)
+		r.message(c, out)
 		return
 	}
 	b := r.binding(c.Relation)

@@ -198,7 +198,7 @@ func TestOneTransaction(t *testing.T) {
 			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
 		{"too large an actor names nobody", rows{actor(`{"userId":"u1"}`), actor(`{"userId":"u1"}` + strings.Repeat(" ", maxActor)), remove(properties, p1)}, []string{
 			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
-		{"another prefix names nobody", rows{pgoutputtest.Message(true, 1, "orgcast", `{"userId":"u1"}`), remove(properties, p1)}, []string{
+		{"another prefix names nobody", rows{pgoutputtest.Message(true, 1, "orgcast.other", `{"userId":"u1"}`), remove(properties, p1)}, []string{
 			`1.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
 		{"the actor invites", rows{actor(`{"userId":"u1"}`), insert(memberRows, row{"m1", "u5", "a", "AGENT"})}, []string{
 			`1.0 a member.join {"memberId":"m1","userId":"u5","organizationId":"a","role":"AGENT","invitedBy":"u1"}`, "member +m1 u5@a AGENT since 0/1200"}},

@@ -13,6 +13,9 @@ import (
 // but the other is told: a row that left is gone, a row that came is new. Any
 // other reason withholds both.
 func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
+	if b.kind == kindActivity && b.rows == nil && c.Operation != orgcast.Insert {
+		return // what was done stays done
+	}
 	// Both versions are resolved before the change is in the index: no table is
 	// its own parent, so that neither asks for it.
 	var before, after, replaced orgcast.OrganizationID
@@ -51,7 +54,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	case c.Operation != orgcast.Update:
 		r.remove(b, c, out, before)
 		r.create(b, c, out, 0, after)
-	case before != after || !bytes.Equal(c.Old[b.id].Text, c.New[b.id].Text):
+	case before != after || moved(b, c):
 		// To A a row that left is gone; what it is now is B's alone.
 		r.remove(b, c, out, before)
 		r.create(b, c, out, 1, after)
@@ -64,6 +67,9 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 		r.remember(b, c, after)
 	}
 	r.childrenMoved(b, c, out, before, after, replaced)
+	if b.table.notify != nil && after != "" && b.user >= 0 && b.title >= 0 {
+		r.notify(b, c, out, after)
+	}
 }
 
 // childrenMoved tells of a parent that is another organization's, or nobody's,
@@ -242,6 +248,10 @@ func (r *Router) create(b *binding, c *orgcast.Change, out *Output, sub uint64, 
 	case organization == "": // nobody's
 	case b.kind == kindProperty:
 		r.propertyCreate(b, c, out, sub, organization)
+	case b.kind == kindPart:
+		r.partCreate(b, c, out, sub, organization)
+	case b.kind == kindActivity && c.Operation == orgcast.Insert:
+		r.activity(b, c, out, organization)
 	case b.kind == kindSync:
 		r.syncRow(b, c, out, sub, organization, "create")
 	}
@@ -251,8 +261,10 @@ func (r *Router) update(b *binding, c *orgcast.Change, out *Output, organization
 	switch b.kind {
 	case kindProperty:
 		r.propertyUpdate(b, c, out, organization)
+	case kindPart:
+		r.partUpdate(b, c, out, organization)
 	case kindSync:
-		if r.differs(b, c) {
+		if r.differs(b.columns, c) {
 			r.syncRow(b, c, out, 0, organization, "update")
 		}
 	}
@@ -264,6 +276,8 @@ func (r *Router) remove(b *binding, c *orgcast.Change, out *Output, organization
 	case organization == "": // nobody's
 	case b.kind == kindProperty:
 		r.propertyDelete(b, c, out, organization)
+	case b.kind == kindPart:
+		r.partDelete(b, c, out, organization)
 	case b.kind == kindSync:
 		r.syncDelete(b, c, out, organization)
 	}
@@ -271,10 +285,10 @@ func (r *Router) remove(b *binding, c *orgcast.Change, out *Output, organization
 
 // differs notes the columns that may leave and whose value differs, or is not
 // known not to, in r.changed.
-func (r *Router) differs(b *binding, c *orgcast.Change) bool {
+func (r *Router) differs(columns []boundColumn, c *orgcast.Change) bool {
 	r.changed = r.changed[:0]
-	for i := range b.columns {
-		p := b.columns[i].position
+	for i := range columns {
+		p := columns[i].position
 		if old, new := &c.Old[p], &c.New[p]; old.Kind != new.Kind || !bytes.Equal(old.Text, new.Text) {
 			r.changed = append(r.changed, int32(i))
 		}

@@ -24,6 +24,7 @@ type Rules struct {
 	Membership    MembershipRule    `yaml:"membership"`
 	// Sessions names the table of sessions; nil if there is none to be read.
 	Sessions *SessionsRule        `yaml:"sessions"`
+	Publish  PublishRule          `yaml:"publish"`
 	Tables   map[string]TableRule `yaml:"tables"`
 }
 
@@ -32,6 +33,11 @@ type OrganizationsRule struct {
 	Table string `yaml:"table"`
 	ID    string `yaml:"id"`
 	Name  string `yaml:"name"`
+	// Columns are those whose changes every member is told.
+	Columns []ColumnRule `yaml:"columns"`
+	Billing BillingRule  `yaml:"billing"`
+	// RLS: see [TableRule].
+	RLS string `yaml:"rls"`
 }
 
 // MembershipRule names the table that says who belongs to which organization.
@@ -41,7 +47,12 @@ type MembershipRule struct {
 	User         string `yaml:"user"`
 	Organization string `yaml:"organization"`
 	Role         string `yaml:"role"`
+	// RLS: see [TableRule].
+	RLS string `yaml:"rls"`
 }
+
+// tenantOnly is the one value of an rls member.
+const tenantOnly = "tenant_only"
 
 // SessionsRule names the table in which the application keeps its sessions: the
 // database strategy of Auth.js. It is read, to know whose a cookie is and until
@@ -55,8 +66,8 @@ type SessionsRule struct {
 
 // TableRule says what becomes of one table's rows.
 type TableRule struct {
-	// Event is "property.update" or "data.sync"; empty for a table that only
-	// tells whose its children are.
+	// Event is "property.update", "data.sync" or "user.activity"; empty for a
+	// table that only tells whose its children are.
 	Event string `yaml:"event"`
 	// Entity is the entityType of a data.sync.
 	Entity string `yaml:"entity"`
@@ -71,6 +82,13 @@ type TableRule struct {
 	Columns []ColumnRule `yaml:"columns"`
 	// Roles are the membership roles that may see the rows; none means all.
 	Roles []string `yaml:"roles"`
+	// Part is the column that holds the key of the property that the rows are
+	// parts of; empty if they are properties themselves.
+	Part string `yaml:"part"`
+	// Archive lists what makes an update an archive.
+	Archive  []Archived    `yaml:"archive"`
+	Activity *ActivityRule `yaml:"activity"`
+	Notify   *NotifyRule   `yaml:"notify"`
 	// RLS must be "tenant_only" on a table with row-level security, which the
 	// WAL does not apply.
 	RLS string `yaml:"rls"`

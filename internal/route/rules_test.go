@@ -12,6 +12,8 @@ organizations: {table: organizations, id: id, name: name}
 membership: {table: organization_members, id: id, user: userId, organization: organizationId, role: role}
 `
 
+const activityHead = "tables:\n  a: {event: user.activity, tenant: [o], activity: {user: u, action: a, resourceType: t, resourceId: i, metadata: "
+
 func TestRuleFilesAreRefusedWithLineAndCure(t *testing.T) {
 	for name, test := range map[string]struct {
 		source string
@@ -33,7 +35,7 @@ func TestRuleFilesAreRefusedWithLineAndCure(t *testing.T) {
 		"no event": {rulesHead + "tables:\n  a:\n    tenant: [o]\n    columns: [x]\n",
 			[]string{"tables.a", "columns and entity need an event", "5 |   a:"}},
 		"an unknown event": {rulesHead + "tables:\n  a:\n    event: member.join\n    tenant: [o]\n    columns: [x]\n",
-			[]string{"tables.a.event", "property.update or data.sync", ">  6 |     event: member.join"}},
+			[]string{"tables.a.event", "property.update, data.sync or user.activity", ">  6 |     event: member.join"}},
 		"no entity":            {rulesHead + "tables:\n  a: {event: data.sync, tenant: [o], columns: [x]}\n", []string{"needs an entity"}},
 		"no columns":           {rulesHead + "tables:\n  a: {event: property.update, tenant: [o]}\n", []string{"name them one by one"}},
 		"no tenant":            {rulesHead + "tables:\n  a: {event: property.update, columns: [x]}\n", []string{"no tenant path"}},
@@ -57,6 +59,35 @@ func TestRuleFilesAreRefusedWithLineAndCure(t *testing.T) {
 		"another rls":       {rulesHead + "tables:\n  a: {tenant: [o], rls: none}\n", []string{"tables.a.rls", "tenant_only"}},
 		"a place of its own": {rulesHead + "tables:\n  organizations: {tenant: [id]}\n",
 			[]string{"has a place of its own"}},
+		"an organization's secret": {strings.Replace(rulesHead, "name: name", "name: name, columns: [apiKey]", 1), []string{"organizations.columns[0]", "looks like a secret"}},
+		"a column for all and for some": {strings.Replace(rulesHead, "name: name", "name: name, columns: [plan], billing: {columns: [{plan: tariff}], roles: [A]}", 1),
+			[]string{"billing.columns[0]", "plan is among columns too", "take one out"}},
+		"roles for no billing":   {strings.Replace(rulesHead, "name: name", "name: name, billing: {roles: [A]}", 1), []string{"roles without columns"}},
+		"an unknown type by SQL": {rulesHead + "publish:\n  sql:\n    types: [system.alarm]\n", []string{"publish.sql.types[0]", "no event type", "system.alert", ">  6 |     types: [system.alarm]"}},
+		"a part of nothing":      {rulesHead + "tables:\n  a: {event: property.update, part: x, tenant: [o], columns: [y]}\n", []string{"tables.a.part", "x is no tenant path", "write tenant: [{x:"}},
+		"a part of no property": {rulesHead + "tables:\n  a: {event: property.update, part: x, tenant: [{x: b}], columns: [y]}\n  b: {event: data.sync, entity: b, tenant: [o], columns: [y]}\n",
+			[]string{"b is no table of properties"}},
+		"a part of a part": {rulesHead + "tables:\n  a: {event: property.update, part: x, tenant: [{x: b}], columns: [y]}\n  b: {event: property.update, part: x, tenant: [{x: c}], columns: [y]}\n  c: {event: property.update, tenant: [o], columns: [y]}\n",
+			[]string{"tables.a.part", "b is no table of properties"}},
+		"a part that is synced":     {rulesHead + "tables:\n  a: {event: data.sync, entity: a, part: x, tenant: [o], columns: [y]}\n", []string{"tables.a.part", "only a property.update"}},
+		"a part's maker":            {rulesHead + "tables:\n  a: {event: property.update, part: x, createdBy: z, tenant: [{x: b}], columns: [y]}\n  b: {event: property.update, tenant: [o], columns: [y]}\n", []string{"take createdBy out"}},
+		"an archive of a sync":      {rulesHead + "tables:\n  a: {event: data.sync, entity: a, archive: [y], tenant: [o], columns: [y]}\n", []string{"tables.a.archive", "only a property.update"}},
+		"an archive by a secret":    {rulesHead + "tables:\n  a: {event: property.update, archive: [{z: GONE}], tenant: [o], columns: [y]}\n", []string{"archive[0]", "z is not among columns"}},
+		"an archive of two":         {rulesHead + "tables:\n  a: {event: property.update, archive: [{y: A, z: B}], tenant: [o], columns: [y]}\n", []string{"what archives a row is"}},
+		"an archive by nothing":     {rulesHead + "tables:\n  a: {event: property.update, archive: [{y: \"\"}], tenant: [o], columns: [y]}\n", []string{"the value is missing"}},
+		"an activity without any":   {rulesHead + "tables:\n  a: {event: user.activity, tenant: [o]}\n", []string{"a user.activity needs activity"}},
+		"an activity's columns":     {rulesHead + "tables:\n  a: {event: user.activity, tenant: [o], columns: [x], activity: {user: u, action: a, resourceType: t, resourceId: i}}\n", []string{"neither columns nor entity"}},
+		"half an activity":          {rulesHead + "tables:\n  a: {event: user.activity, tenant: [o], activity: {user: u, action: a, resourceType: t}}\n", []string{"resourceId is missing"}},
+		"an activity's secret":      {rulesHead + "tables:\n  a: {event: user.activity, tenant: [o], activity: {user: u, action: passcode, resourceType: t, resourceId: i}}\n", []string{"activity.action", "looks like a secret"}},
+		"an activity of a sync":     {rulesHead + "tables:\n  a: {event: data.sync, entity: a, tenant: [o], columns: [x], activity: {user: u}}\n", []string{"activity needs event: user.activity"}},
+		"a payload whole":           {rulesHead + activityHead + "{column: p}}}\n", []string{"no paths are named"}},
+		"a path without a column":   {rulesHead + activityHead + "{paths: [x]}}}\n", []string{"metadata.column is missing"}},
+		"a path that is none":       {rulesHead + activityHead + "{column: p, paths: [x..y]}}}\n", []string{"paths[0]", "is no path"}},
+		"a path to a secret":        {rulesHead + activityHead + "{column: p, paths: [user.apiKey]}}}\n", []string{"paths[0]", "looks like a secret"}},
+		"a path in another":         {rulesHead + activityHead + "{column: p, paths: [a.b, x, a]}}}\n", []string{"paths[2]", "a.b and a are in each other"}},
+		"a notice of a property":    {rulesHead + "tables:\n  a: {event: property.update, tenant: [o], columns: [x, y], notify: {user: x, title: y, category: c}}\n", []string{"notify needs event: data.sync"}},
+		"a notice of what is kept":  {rulesHead + "tables:\n  a: {event: data.sync, entity: a, tenant: [o], columns: [x], notify: {user: x, title: y, category: c}}\n", []string{"user and title must be among columns"}},
+		"a notice of no category":   {rulesHead + "tables:\n  a: {event: data.sync, entity: a, tenant: [o], columns: [x, y], notify: {user: x, title: y}}\n", []string{"a category is missing"}},
 		"too long a name":           {rulesHead + "tables:\n  " + strings.Repeat("t", 64) + ": {tenant: [o]}\n", []string{"is no table's name"}},
 		"too many dots":             {rulesHead + "tables:\n  a.b.c: {tenant: [o]}\n", []string{"is no table's name"}},
 		"sessions without a column": {rulesHead + "sessions: {table: sessions, token: t, user: u}\n", []string{"sessions.expires", "a name is missing"}},
@@ -101,7 +132,9 @@ func TestThePresetParses(t *testing.T) {
 	for _, table := range rules.All() {
 		names = append(names, table.String())
 	}
-	if want := []string{"public.clients", "public.notes", "public.organization_members", "public.organizations", "public.properties", "public.sessions"}; !slices.Equal(names, want) {
+	want := []string{"activities", "addresses", "client_relationships", "clients", "interactions", "invitations", "listings", "media_assets",
+		"notes", "organization_members", "organizations", "properties", "sessions", "tasks"}
+	if got := strings.ReplaceAll(strings.Join(names, " "), "public.", ""); got != strings.Join(want, " ") {
 		t.Errorf("got %q", names)
 	}
 	if _, err := Preset("nothing"); err == nil || !strings.Contains(err.Error(), "nothing") {
@@ -109,7 +142,7 @@ func TestThePresetParses(t *testing.T) {
 	}
 }
 
-func TestTheFingerprintIsOfWhatIsReadAtTheSnapshot(t *testing.T) {
+func TestEveryRuleIsInTheFingerprint(t *testing.T) {
 	print := func(tables string) string {
 		rules, err := ParseRules([]byte(rulesHead + "tables:\n" + tables))
 		if err != nil {
@@ -118,11 +151,19 @@ func TestTheFingerprintIsOfWhatIsReadAtTheSnapshot(t *testing.T) {
 		return rules.Fingerprint()
 	}
 	base := print("  a: {tenant: [o]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y]}\n")
-	if print("  a: {tenant: [o]}\n  b: {event: data.sync, entity: c, tenant: [x: a], columns: [y, z]}\n") != base {
-		t.Error("another column needs a new snapshot")
+	if print("  b: {columns: [y], tenant: [x: a], entity: b, event: data.sync}\n  # the same\n  a: {tenant: [o]}\n") != base {
+		t.Error("the same rules in another order are others")
 	}
-	if print("  a: {tenant: [p]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y]}\n") == base {
-		t.Error("another tenant path of a parent needs none")
+	for what, tables := range map[string]string{
+		"a column":      "  a: {tenant: [o]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y, z]}\n",
+		"a name":        "  a: {tenant: [o]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y: z]}\n",
+		"an entity":     "  a: {tenant: [o]}\n  b: {event: data.sync, entity: c, tenant: [x: a], columns: [y]}\n",
+		"roles":         "  a: {tenant: [o]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y], roles: [ADMIN]}\n",
+		"a tenant path": "  a: {tenant: [p]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y]}\n",
+	} {
+		if print(tables) == base {
+			t.Errorf("%s changed, the fingerprint did not", what)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/codec"
 )
 
 // Table is one table that the rules name, for those who set up the database and
@@ -53,8 +54,12 @@ func (r *Rules) All() []Table {
 		all = append(all, t)
 	}
 	o, m := r.Organizations, r.Membership
-	add(Table{Read: true}, o.Table, o.ID, o.Name)
-	add(Table{Read: true, Membership: true}, m.Table, m.ID, m.User, m.Organization, m.Role)
+	organization := []string{o.ID, o.Name}
+	for _, c := range slices.Concat(o.Columns, o.Billing.Columns) {
+		organization = append(organization, c.Column)
+	}
+	add(Table{Read: true, TenantOnly: o.RLS == tenantOnly}, o.Table, organization...)
+	add(Table{Read: true, Membership: true, TenantOnly: m.RLS == tenantOnly}, m.Table, m.ID, m.User, m.Organization, m.Role)
 	if s := r.Sessions; s != nil {
 		add(Table{Read: true}, s.Table, s.Token, s.User, s.Expires)
 	}
@@ -68,23 +73,23 @@ func (r *Rules) All() []Table {
 		for _, c := range t.Columns {
 			columns = append(columns, c.Column)
 		}
-		add(Table{Read: parents[r.qualify(name)], TenantOnly: t.RLS == "tenant_only"}, name, columns...)
+		if a := t.Activity; a != nil {
+			columns = append(columns, a.User, a.Action, a.ResourceType, a.ResourceID, a.Metadata.Column)
+		}
+		add(Table{Read: parents[r.qualify(name)], TenantOnly: t.RLS == tenantOnly}, name, columns...)
 	}
 	slices.SortFunc(all, func(a, b Table) int { return strings.Compare(a.String(), b.String()) })
 	return all
 }
 
-// Fingerprint changes when the rules need another snapshot than the one that
-// the log began with.
+// Fingerprint changes with every rule: what was logged by other rules is not
+// what these would send, to whom they would.
 func (r *Rules) Fingerprint() string {
-	var b strings.Builder
-	for _, t := range r.All() {
-		if !t.Read {
-			continue
-		}
-		fmt.Fprintf(&b, "%s(%s);", t, strings.Join(r.snapshotColumns(t), ","))
+	text, err := codec.Marshal(r)
+	if err != nil {
+		panic(err) // texts, numbers and lists
 	}
-	return b.String()
+	return string(text)
 }
 
 // snapshotColumns are the columns that are read of a table at the snapshot.
@@ -144,7 +149,7 @@ func (s *Snapshot) State(row [][]byte) (orgcast.StateChange, error) {
 		}
 		return orgcast.StateChange{Space: orgcast.SpaceSessions, Key: id[:], Value: session.Append(nil)}, nil
 	case kindMembership:
-		m, reason := member(row[0], row[1], row[2], row[3])
+		m, reason := newMember(row[0], row[1], row[2], row[3])
 		if reason != "" {
 			return orgcast.StateChange{Space: orgcast.SpaceMembers, Key: row[0]}, nil // it makes nobody a member
 		}
@@ -176,15 +181,22 @@ func (r *Router) Forget() {
 	}
 	r.touched, r.scanned, r.rewritten = r.touched[:0], false, false
 	clear(r.told)
+	clear(r.organizations)
+	clear(r.joined)
+	clear(r.left)
+	r.everybodyLeft = false
 	clear(r.bindings)
 	r.lastRelation, r.lastBinding = nil, nil
 }
 
-// Load puts one stored entry of [orgcast.SpaceParents] into the index. Other
-// spaces are not the router's.
+// Load takes one stored entry of [orgcast.SpaceParents] or
+// [orgcast.SpaceOrganizations]. Other spaces are not the router's.
 func (r *Router) Load(space orgcast.Space, key, value []byte) error {
-	if space != orgcast.SpaceParents {
-		return nil
+	switch space {
+	case orgcast.SpaceParents:
+		return r.loadParent(key, value)
+	case orgcast.SpaceOrganizations:
+		r.organizations[orgcast.OrganizationID(key)] = struct{}{}
 	}
-	return r.loadParent(key, value)
+	return nil
 }

@@ -1,6 +1,8 @@
 package route
 
 import (
+	"slices"
+
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/sse"
 )
@@ -78,14 +80,19 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 		}
 		switch t.kind {
 		case kindMembership:
+			r.joined, r.everybodyLeft = cleared(r.joined), true
 			out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceMembers, Prefix: true})
 			out.Members = append(out.Members, orgcast.MemberChange{Cursor: r.cursor(c.Ordinal, orgcast.SubIndexes-1), Everybody: true})
 		case kindOrganization:
+			clear(r.organizations)
 			out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceOrganizations, Prefix: true})
 		case kindSession:
 			r.endSessions(c.Ordinal, out)
-		case kindParent:
-		case kindProperty, kindSync:
+		case kindParent, kindActivity: // what is nobody's to see any more; what was done
+		case kindProperty, kindPart, kindSync:
+			if t.kind == kindPart && truncates(c, t.part.parent) {
+				continue // its property's delete says it
+			}
 			if untold = sub == orgcast.SubIndexes-1; untold {
 				continue
 			}
@@ -99,10 +106,17 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 	}
 }
 
+func truncates(c *orgcast.Change, t *table) bool {
+	return slices.ContainsFunc(c.Truncated, func(rel *orgcast.Relation) bool { return rel.Schema+"."+rel.Name == t.name })
+}
+
 func (r *Router) truncated(t *table, c *orgcast.Change, out *Output, sub uint64) {
 	entity := t.entity
-	if t.kind == kindProperty {
+	switch t.kind {
+	case kindProperty:
 		entity = "property"
+	case kindPart:
+		entity = bareName(t.name)
 	}
 	start := r.begin(out, c.Ordinal, sub, orgcast.Everyone, orgcast.DataSync)
 	out.frames = append(syncHead(out.frames, entity, []byte("*"), "delete"), "null}"...)

@@ -12,6 +12,7 @@ import (
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/pgoutput"
 	"github.com/oikion/orgcast/internal/pgoutput/pgoutputtest"
+	"github.com/oikion/orgcast/internal/publish"
 )
 
 // nobody has no members.
@@ -120,9 +121,14 @@ func newWorld(tb tester, rules string, m Members, relations ...*orgcast.Relation
 		tb.Fatal(err)
 	}
 	w := &world{tb: tb, relations: relations, classes: map[uint32]Class{}, decoder: pgoutput.NewDecoder(), scout: pgoutput.NewDecoder(), lsn: 0x1000}
-	w.router = New(parsed, m, Hooks{Withheld: func(table string, reason Reason) {
-		w.withheld = append(w.withheld, fmt.Sprintf("withheld %s %s", strings.TrimPrefix(table, "public."), reason))
-	}})
+	w.router = New(parsed, m, Hooks{
+		Withheld: func(table string, reason Reason) {
+			w.withheld = append(w.withheld, fmt.Sprintf("withheld %s %s", strings.TrimPrefix(table, "public."), reason))
+		},
+		Refused: func(reason publish.Reason, problems []publish.Problem) {
+			w.withheld = append(w.withheld, fmt.Sprintf("refused %s: %v", reason, problems))
+		},
+	})
 	return w
 }
 
@@ -218,8 +224,8 @@ func (w *world) checkFrame(e *orgcast.Event) {
 	}
 	want := envelope
 	want.ID, want.Type, want.OrganizationID = e.Cursor.String(), e.Type.String(), string(e.Organization)
-	want.Source, want.Version, want.Timestamp = "postgres", "1.0.0", commitTime.UnixMilli()
-	if envelope != want {
+	want.Version, want.Timestamp = "1.0.0", commitTime.UnixMilli()
+	if envelope != want || envelope.Source != "postgres" && envelope.Source != "app" {
 		w.tb.Fatalf("envelope %+v, want %+v", envelope, want)
 	}
 }
@@ -238,6 +244,15 @@ func (w *world) lines(out *Output) (lines []string) {
 		}
 		_, payload, _ := bytes.Cut(e.Frame, []byte(`"payload":`))
 		line := head + e.Type.String() + " " + strings.TrimSuffix(string(payload), "}\n\n")
+		if bytes.Contains(e.Frame, []byte(`"source":"app"`)) {
+			line += " from app"
+		}
+		if e.Audience.User != "" {
+			line += " to " + string(e.Audience.User)
+		}
+		if len(e.Audience.Users) > 0 {
+			line += fmt.Sprintf(" to %q", e.Audience.Users)
+		}
 		if len(e.Audience.Roles) > 0 {
 			line += " for " + strings.Join(e.Audience.Roles, ",")
 		}

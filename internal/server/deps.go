@@ -109,9 +109,12 @@ type Deps struct {
 	Sessions Sessions
 	Access   Access
 	Barrier  Barrier
-	Feed     Feed
-	Streams  Streams
-	Limits   Limits
+	// Forced is a barrier that also covers commits which are seen before they are
+	// flushed, at the price of a flush: it is waited for before a 403. nil: Barrier.
+	Forced  Barrier
+	Feed    Feed
+	Streams Streams
+	Limits  Limits
 
 	// Positions is for GET /api/realtime/cursor.
 	Positions Positions

@@ -75,7 +75,7 @@ func (s *Server) members(ctx context.Context, user orgcast.UserID, ids []orgcast
 	}
 	wait, cancel := context.WithTimeout(ctx, s.config.BarrierWait)
 	defer cancel()
-	err := s.deps.Barrier.Wait(wait)
+	err := s.deps.Forced.Wait(wait)
 	if members, ok = s.look(user, ids); ok {
 		return members, nil
 	}

@@ -45,6 +45,9 @@ type Server struct {
 // New returns a server that does not listen yet.
 func New(deps Deps, config Config) *Server {
 	config = config.withDefaults()
+	if deps.Forced == nil {
+		deps.Forced = deps.Barrier
+	}
 	s := &Server{
 		deps:       deps,
 		config:     config,

@@ -9,7 +9,7 @@ import (
 )
 
 // Check says how the database stands, as the current role sees it. It only
-// reads the catalog: serve runs it at start and every minute, because a
+// reads the catalog: serve runs it at start and every ten seconds, because a
 // migration, a dropped index or a new publication tells nobody.
 func Check(ctx context.Context, conn *pgx.Conn, cfg Config) (*State, error) {
 	cfg = cfg.withDefaults()

@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/oikion/orgcast"
@@ -43,4 +44,15 @@ func AppendEventTail(dst []byte, truncated bool) []byte {
 		dst = append(dst, `,"truncated":true`...)
 	}
 	return append(dst, "}\n\n"...)
+}
+
+// Data is the JSON text of a finished event's data line, without copying it; nil
+// for what is none.
+func Data(frame []byte) []byte {
+	_, data, ok := bytes.Cut(frame, []byte("\ndata: "))
+	if !ok {
+		return nil
+	}
+	data, _, _ = bytes.Cut(data, []byte("\n"))
+	return data
 }

@@ -124,3 +124,16 @@ func BenchmarkAppendText(b *testing.B) {
 		dst = AppendText(dst[:0], text)
 	}
 }
+
+func TestDataIsTheDataLineOfAnEventAndNothingElse(t *testing.T) {
+	event := AppendEventHead(nil, cursor, orgcast.DataSync, "org_a", 1, SourcePostgres)
+	event = AppendString(event, "\ndata: x\n")
+	event = AppendEventTail(event, false)
+	m, err := NewReader(bytes.NewReader(event)).Next()
+	if err != nil || string(Data(event)) != string(m.Data) || len(m.Data) == 0 {
+		t.Errorf("got %q, the reader sees %q, %v", Data(event), m.Data, err)
+	}
+	if got := Data(AppendHeartbeat(nil, time.UnixMilli(1), cursor)); got != nil {
+		t.Errorf("a heartbeat has the data %q", got)
+	}
+}

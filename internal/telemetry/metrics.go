@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +12,7 @@ import (
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/feed"
 	"github.com/oikion/orgcast/internal/hub"
+	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/route"
 )
 
@@ -20,7 +22,7 @@ type Metrics struct {
 
 	transactions, changes, events   prometheus.Counter
 	skipped, spilled                prometheus.Counter
-	withheld, columns               *prometheus.CounterVec
+	withheld, columns, said         *prometheus.CounterVec
 	commitToDispatch                prometheus.Histogram
 	opened                          prometheus.Counter
 	closed, lost, resets, refused   *prometheus.CounterVec
@@ -28,6 +30,24 @@ type Metrics struct {
 	retiredEvents, retiredBytes     prometheus.Counter
 	logDamaged, logTrouble, stalled prometheus.Counter
 	interruptions                   prometheus.Counter
+
+	totals struct{ transactions, latency, events, delivered, withheld atomic.Int64 }
+}
+
+// Totals are sums since the start, for who can't ask a Prometheus.
+type Totals struct {
+	Events, Delivered, Withheld int64
+	// Latency is the mean time from a commit to its dispatch; zero before the first.
+	Latency time.Duration
+}
+
+// Totals reads the sums.
+func (m *Metrics) Totals() Totals {
+	t := Totals{Events: m.totals.events.Load(), Delivered: m.totals.delivered.Load(), Withheld: m.totals.withheld.Load()}
+	if n := m.totals.transactions.Load(); n > 0 {
+		t.Latency = time.Duration(m.totals.latency.Load() / n)
+	}
+	return t
 }
 
 // NewMetrics returns metrics in a registry of their own.
@@ -51,17 +71,18 @@ func NewMetrics() *Metrics {
 	m.spilled = counter("transactions_spilled_total", "Transactions too large for the tails: streams read them from the log.")
 	m.withheld = vector("rows_withheld_total", "Mapped rows that were not sent, by table and reason.", "table", "reason")
 	m.columns = vector("columns_missing_total", "Times that a table came without a column that its rule names.", "table", "column")
+	m.said = vector("messages_refused_total", "Events published by SQL that were not sent, by reason.", "reason")
 	m.commitToDispatch = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "orgcast", Name: "commit_to_dispatch_seconds", Help: "From the commit, by the database's clock, to the streams' tails.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	})
 	m.Registry.MustRegister(m.commitToDispatch)
-	m.opened = counter("streams_opened_total", "Streams that were opened.")
-	m.closed = vector("streams_closed_total", "Streams that ended, by the reason that the client was told; none if it left.", "reason")
+	m.opened = counter("streams_opened_total", "Streams that were opened, and pages that were asked for.")
+	m.closed = vector("streams_closed_total", "Streams that ended, by the reason that the client was told; none if it left, page for an answered page.", "reason")
 	m.lost = vector("streams_lost_total", "Streams that ended without a word, by reason.", "reason")
 	m.resets = vector("resets_total", "Times that a client was told to refetch, by reason.", "reason")
 	m.refused = vector("requests_refused_total", "Requests that were refused, by reason.", "reason")
-	m.delivered = counter("events_delivered_total", "Events handed to streams.")
+	m.delivered = counter("events_delivered_total", "Events handed to streams and pages.")
 	m.replayed = counter("events_replayed_total", "Events that streams were behind when they were opened.")
 	m.wrote = counter("written_bytes_total", "Bytes written to streams.")
 	m.retiredEvents = counter("log_retired_events_total", "Events that retention gave up.")
@@ -78,11 +99,24 @@ func (m *Metrics) Gauge(name, help string, value func() float64) {
 	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "orgcast", Name: name, Help: help}, value))
 }
 
-// Route counts what the router does.
-func (m *Metrics) Route() route.Hooks {
+// Route counts what the router does. refused is told of every event published by
+// SQL that is not sent.
+func (m *Metrics) Route(refused func(publish.Reason, []publish.Problem)) route.Hooks {
+	for _, reason := range []publish.Reason{
+		publish.ReasonNotTransactional, publish.ReasonInvalid, publish.ReasonType, publish.ReasonOrganization, route.ReasonNoMember,
+	} {
+		m.said.WithLabelValues(string(reason)) // so that the first rise is seen
+	}
 	return route.Hooks{
-		Withheld:      func(table string, reason route.Reason) { m.withheld.WithLabelValues(table, string(reason)).Inc() },
+		Withheld: func(table string, reason route.Reason) {
+			m.withheld.WithLabelValues(table, string(reason)).Inc()
+			m.totals.withheld.Add(1)
+		},
 		ColumnMissing: func(table, column string) { m.columns.WithLabelValues(table, column).Inc() },
+		Refused: func(reason publish.Reason, problems []publish.Problem) {
+			m.said.WithLabelValues(string(reason)).Inc()
+			refused(reason, problems)
+		},
 	}
 }
 
@@ -93,7 +127,11 @@ func (m *Metrics) Feed() feed.Hooks {
 			m.transactions.Inc()
 			m.changes.Add(float64(changes))
 			m.events.Add(float64(events))
-			m.commitToDispatch.Observe(time.Since(tx.CommitTime).Seconds())
+			latency := time.Since(tx.CommitTime)
+			m.commitToDispatch.Observe(latency.Seconds())
+			m.totals.latency.Add(int64(latency))
+			m.totals.transactions.Add(1)
+			m.totals.events.Add(int64(events))
 		},
 		Skipped: m.skipped.Inc,
 		Spilled: m.spilled.Inc,
@@ -110,9 +148,12 @@ func (m *Metrics) Hub() hub.Hooks {
 			}
 			m.closed.WithLabelValues(reason).Inc()
 		},
-		Delivered: func(events int) { m.delivered.Add(float64(events)) },
-		Replayed:  func(events int) { m.replayed.Add(float64(events)) },
-		Reset:     func(reason orgcast.ResetReason) { m.resets.WithLabelValues(string(reason)).Inc() },
+		Delivered: func(events int) {
+			m.delivered.Add(float64(events))
+			m.totals.delivered.Add(int64(events))
+		},
+		Replayed: func(events int) { m.replayed.Add(float64(events)) },
+		Reset:    func(reason orgcast.ResetReason) { m.resets.WithLabelValues(string(reason)).Inc() },
 	}
 }
 

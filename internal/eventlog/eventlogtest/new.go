@@ -105,6 +105,7 @@ func Read(t testing.TB, log *eventlog.Log, organization orgcast.OrganizationID, 
 func Copy(e *orgcast.Event) orgcast.Event {
 	c := *e
 	c.Frame = append([]byte(nil), e.Frame...)
+	c.Audience.Users = append([]orgcast.UserID(nil), e.Audience.Users...)
 	c.Audience.Roles = append([]string(nil), e.Audience.Roles...)
 	return c
 }

@@ -178,6 +178,7 @@ func testEvent(t *testing.T, open Opener) {
 		Event("", 1001, 0),
 		{Cursor: At(1001, 1), Type: orgcast.NotificationNew, Audience: orgcast.Audience{User: "u1"}, Frame: []byte("x")},
 		{Cursor: At(1001, 2), Type: orgcast.SystemAlert, Audience: orgcast.Audience{Roles: []string{"ORG_OWNER", ""}}},
+		{Cursor: At(1001, 3), Type: orgcast.SystemAlert, Audience: orgcast.Audience{Users: []orgcast.UserID{"u1", "u2"}}, Frame: []byte("y")},
 		{Cursor: At(1001, 1<<63), Kind: orgcast.KindReset, Audience: orgcast.Audience{User: "u", Roles: []string{"r"}}, Frame: make([]byte, 70_000)},
 		Event("", 1001, 1<<63+8),
 	}

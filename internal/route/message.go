@@ -1,0 +1,69 @@
+package route
+
+import (
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/codec"
+	"github.com/oikion/orgcast/internal/publish"
+	"github.com/oikion/orgcast/internal/sse"
+)
+
+// ActorPrefix is the prefix of the logical message that names the actor of the
+// changes after it in its transaction.
+const ActorPrefix = "orgcast.actor"
+
+// maxActor bounds an actor message, in bytes.
+const maxActor = 4 << 10
+
+// ReasonNoMember is a published notification for a user who is no member of its
+// organization at that place. Only the router can know.
+const ReasonNoMember publish.Reason = "no_such_member"
+
+// message takes a logical message. Any database role can emit one.
+func (r *Router) message(c *orgcast.Change, out *Output) {
+	switch c.Prefix {
+	case ActorPrefix:
+		r.setActor(c)
+	case publish.Prefix:
+		r.published(c, out)
+	}
+}
+
+// setActor reads who acts. He is only believed where he is a member: see
+// appendActor.
+func (r *Router) setActor(c *orgcast.Change) {
+	if !c.Transactional {
+		return
+	}
+	var actor struct {
+		UserID orgcast.UserID `json:"userId"`
+	}
+	r.actor = "" // the last one wins, a malformed one names nobody
+	if len(c.Content) <= maxActor && codec.Unmarshal(c.Content, &actor) == nil {
+		r.actor = actor.UserID
+	}
+}
+
+// published tells an event that an application said by SQL. Nothing of the
+// message is passed on as it came.
+func (r *Router) published(c *orgcast.Change, out *Output) {
+	d, refusal := r.policy.Read(c.Content, c.Transactional)
+	if refusal != nil {
+		r.refuse(refusal.Reason, refusal.Problems)
+		return
+	}
+	audience := d.Audience
+	audience.Users = d.AffectedUsers
+	if audience.User != "" && !r.present(audience.User, d.Organization) {
+		r.refuse(ReasonNoMember, []publish.Problem{{Field: "payload.userId", Problem: "is no member of the organization"}})
+		return
+	}
+	start := r.beginFrom(out, c.Ordinal, 0, d.Organization, d.Type, sse.SourceApp)
+	out.frames = publish.AppendPayload(out.frames, d)
+	r.end(out, start, audience, false)
+}
+
+func (r *Router) refuse(reason publish.Reason, problems []publish.Problem) {
+	if r.hooks.Refused != nil {
+		r.hooks.Refused(reason, problems)
+	}
+}
