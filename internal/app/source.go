@@ -408,7 +408,9 @@ func (s *source) learnTypes(ctx context.Context, look *inspector, rel *orgcast.R
 	}
 	if rel != nil {
 		for _, c := range rel.Columns {
-			types[c.TypeOID] = types[c.TypeOID]
+			if _, ok := types[c.TypeOID]; !ok {
+				types[c.TypeOID] = route.Type{}
+			}
 		}
 	}
 	s.router.SetTypes(types)
