@@ -26,7 +26,7 @@ func TestASoundInstallationHasNothingButNotes(t *testing.T) {
 	if bad := worse(r); len(bad) > 0 || !r.Sound(true) || len(r.Skipped) > 0 {
 		t.Errorf("found %+v, skipped %v", r.Findings, r.Skipped)
 	}
-	want(t, r.Findings, TenantUnmapped, Note, "", "public.tasks")
+	want(t, r.Findings, TenantUnmapped, Note, "", "public.users")
 	want(t, r.Findings, SlotWithoutLog, Note, "", "ORGCAST_DATA_DIR")
 	good := strings.Join(r.Good, "\n")
 	for _, subject := range []string{"configuration", "sessions", "origins", "rules", "data directory", "database", "clocks", "replication", "slot", "database objects"} {
@@ -89,7 +89,7 @@ func TestWhatIsWrongWithTheDatabaseIsNamed(t *testing.T) {
 		"sign-in would fail":   {plant: `DROP PUBLICATION orgcast; CREATE PUBLICATION orgcast FOR ALL TABLES WITH (publish_via_partition_root)`, want: Code(setup.IdentityMissing), severity: Fatal, table: "public.verification_tokens", text: "UPDATE and DELETE fail"},
 		"deletes left out":     {plant: `ALTER PUBLICATION orgcast SET (publish = 'insert, update')`, want: Code(setup.PublicationOptions), severity: Fatal, text: "every operation"},
 		"child not published":  {plant: `ALTER PUBLICATION orgcast DROP TABLE notes`, want: Code(setup.TableNotPublished), severity: Fatal, table: "public.notes", text: "setup"},
-		"parent not published": {plant: `ALTER PUBLICATION orgcast DROP TABLE clients`, want: Code(setup.TableNotPublished), severity: Fatal, table: "public.clients", text: "rows of public.notes"},
+		"parent not published": {plant: `ALTER PUBLICATION orgcast DROP TABLE clients`, want: Code(setup.TableNotPublished), severity: Fatal, table: "public.clients", text: "public.notes"},
 		"join table published": {plant: `ALTER PUBLICATION orgcast ADD TABLE "_AToB"`, want: Code(setup.IdentityMissing), severity: Fatal, table: "public._AToB", text: "many-to-many"},
 		"published for nobody": {plant: `ALTER PUBLICATION orgcast ADD TABLE users`, want: Code(setup.TableUnmapped), severity: Warning, table: "public.users", text: "DROP TABLE"},
 		"table dropped":        {plant: `DROP TABLE notes`, want: Code(setup.TableMissing), severity: Fatal, table: "public.notes", text: "migrations"},
