@@ -51,6 +51,9 @@ type table struct {
 	first   map[string]tenant
 	emptied map[string]tenant
 	touched bool // it is in Router.touched
+	// late: a part was told after its property's delete (it comes again later in
+	// the transaction), so that the delete does not stand for its parts' any more.
+	late bool
 }
 
 // maxReused bounds the maps that are cleared and used again: clearing one costs
@@ -71,7 +74,7 @@ func (t *table) settle() {
 		delete(t.rows, key)
 	}
 	t.deleted, t.final, t.first = cleared(t.deleted), cleared(t.final), cleared(t.first)
-	t.emptied, t.lost, t.touched = nil, false, false
+	t.emptied, t.lost, t.touched, t.late = nil, false, false, false
 }
 
 type tablePath struct {

@@ -36,6 +36,7 @@ var modelTables = map[string]modelTable{
 	"notes":      {[]string{"n1", "n2", "n3"}, []string{"properties", "clients"}, notes, true},
 	"listings":   {[]string{"l1", "l2"}, []string{"properties"}, listings, true},
 	"photos":     {[]string{"f1", "f2"}, []string{"listings"}, photos, true},
+	"rooms":      {[]string{"r1", "r2"}, []string{"properties"}, rooms, true},
 }
 
 var modelOrganizations = []string{"a", "aa", "b"}
@@ -94,6 +95,7 @@ func (d database) owner(v version) (string, Reason) {
 type modelChange struct {
 	old, new  *version
 	known     database
+	there     database // without the deleted ones
 	truncated bool
 }
 
@@ -116,7 +118,7 @@ func (m *model) begin() {
 }
 
 func (m *model) change(old, new *version) {
-	m.changes = append(m.changes, modelChange{old: old, new: new, known: maps.Clone(m.known)})
+	m.changes = append(m.changes, modelChange{old: old, new: new, known: maps.Clone(m.known), there: maps.Clone(m.rows)})
 	switch {
 	case old == nil:
 		m.frames = append(m.frames, insert(modelTables[new.table].relation, new.row()))
@@ -234,7 +236,7 @@ func (m *model) step() {
 // truncate empties everything that hangs on properties, by one statement.
 func (m *model) truncate() {
 	m.changes = append(m.changes, modelChange{truncated: true})
-	m.frames = append(m.frames, truncate(properties, listings, photos, notes))
+	m.frames = append(m.frames, truncate(properties, listings, photos, notes, rooms))
 	for at := range m.rows {
 		if at.table != "clients" {
 			delete(m.rows, at)
@@ -330,7 +332,7 @@ func checkWorld(t *rapid.T) {
 	stored := map[string][]byte{}
 	views := map[string]*view{}
 	for _, o := range modelOrganizations {
-		views[o] = &view{rows: map[ref]string{}, unsure: map[ref]bool{}}
+		views[o] = &view{rows: map[ref]string{}, unsure: map[ref]bool{}, parts: map[ref]string{}}
 	}
 	for range rapid.IntRange(1, 8).Draw(t, "transactions") {
 		m.begin()
@@ -404,6 +406,11 @@ func checkTold(m *model, w *world, out *Output) {
 		table := modelTables[cmpTable(c)]
 		switch {
 		case !table.told:
+		case cmpTable(c) == "rooms":
+			if m.late(i) {
+				continue // told or not: the property is gone, and was not for all of its parts
+			}
+			want = c.partTold(before, after)
 		case c.old == nil:
 			want = []string{"create " + after}
 		case c.new == nil:
@@ -422,6 +429,33 @@ func checkTold(m *model, w *world, out *Output) {
 	}
 }
 
+// late tells whether a part was given to a property that is gone at its place,
+// before the change at i.
+func (m *model) late(i int) bool {
+	return slices.ContainsFunc(m.changes[:i], func(c modelChange) bool {
+		if c.new == nil || c.new.table != "rooms" {
+			return false
+		}
+		_, there := c.there[ref{"properties", c.new.parents[0]}]
+		return !there
+	})
+}
+
+// partTold: a part's change is its property's update, and its delete is silent
+// once the property is gone.
+func (c modelChange) partTold(before, after string) (want []string) {
+	stays := c.old != nil && c.new != nil && before == after && c.old.key == c.new.key && c.old.parents == c.new.parents
+	if c.old != nil && !stays {
+		if _, there := c.there[ref{"properties", c.old.parents[0]}]; there {
+			want = append(want, "update "+before)
+		}
+	}
+	if c.new != nil {
+		want = append(want, "update "+after)
+	}
+	return want
+}
+
 func cmpTable(c modelChange) string {
 	if c.new != nil {
 		return c.new.table
@@ -434,7 +468,7 @@ func cmpTable(c modelChange) string {
 func checkIndex(m *model, w *world, out *Output, stored map[string][]byte) {
 	var want []string
 	for at, v := range m.rows {
-		if at.table != "notes" && at.table != "photos" {
+		if at.table != "notes" && at.table != "photos" && at.table != "rooms" {
 			organization, reason := m.rows.owner(v)
 			want = append(want, fmt.Sprintf("public.%s %s %s%s", at.table, at.key, organization, reason))
 		}
@@ -480,6 +514,7 @@ func checkIndex(m *model, w *world, out *Output, stored map[string][]byte) {
 type view struct {
 	rows   map[ref]string
 	unsure map[ref]bool
+	parts  map[ref]string // rooms: the key of the property that each is a part of
 }
 
 var entities = map[string]string{"n": "notes", "f": "photos", "p": "properties", "l": "listings"}
@@ -504,9 +539,24 @@ func checkViews(m *model, w *world, out *Output, views map[string]*view) {
 				switch {
 				case e.Organization != orgcast.OrganizationID(o) && e.Organization != orgcast.Everyone:
 				case e.Kind == orgcast.KindReset:
-					v.rows, v.unsure = mine(o), map[ref]bool{}
+					v.rows, v.unsure, v.parts = mine(o), map[ref]bool{}, map[ref]string{}
+					for at := range v.rows {
+						if at.table == "rooms" {
+							v.parts[at] = m.rows[at].parents[0]
+						}
+					}
 				default:
 					v.apply(string(e.Frame))
+				}
+			}
+		}
+		for at, x := range c.there {
+			// A part that outlives its property's delete, as no cascade lets it:
+			// a client dropped it with the property.
+			if c.old != nil && c.old.table == "properties" && (c.new == nil || c.new.key != c.old.key) &&
+				at.table == "rooms" && x.parents[0] == c.old.key && m.rows[at].token == x.token {
+				for _, v := range views {
+					v.unsure[at] = true
 				}
 			}
 		}
@@ -560,10 +610,20 @@ func (m *model) unsure(v *view, x version) {
 var (
 	idOf        = regexp.MustCompile(`"(?:propertyId|entityId)":"([^"]+)"`)
 	operationOf = regexp.MustCompile(`"operation":"(\w+)"`)
+	roomOf      = regexp.MustCompile(`"rooms\.(r\d)":\{("new":null)?`)
 	newOf       = regexp.MustCompile(`"new":"(9\d{5})"|"content":"(9\d{5})"|"url":"(9\d{5})"`)
 )
 
 func (v *view) apply(frame string) {
+	if part := roomOf.FindStringSubmatch(frame); part != nil {
+		at := ref{"rooms", part[1]}
+		delete(v.unsure, at)
+		delete(v.rows, at)
+		if part[2] == "" {
+			v.rows[at], v.parts[at] = newOf.FindStringSubmatch(frame)[1], idOf.FindStringSubmatch(frame)[1]
+		}
+		return
+	}
 	id, operation := idOf.FindStringSubmatch(frame)[1], operationOf.FindStringSubmatch(frame)[1]
 	if id == "*" {
 		clear(v.rows) // one of them stands for all: they are truncated together
@@ -574,6 +634,11 @@ func (v *view) apply(frame string) {
 	delete(v.unsure, at)
 	if operation == "delete" {
 		delete(v.rows, at)
+		for part, whole := range v.parts {
+			if at.table == "properties" && whole == at.key {
+				delete(v.rows, part)
+			}
+		}
 		return
 	}
 	found := newOf.FindStringSubmatch(frame)

@@ -34,11 +34,28 @@ func (r *Router) partOf(b *binding, row []orgcast.Value) (property []byte, ok bo
 	return row[b.part].Text, true
 }
 
+// gone tells whether the transaction deleted a part's property.
+func (t *table) gone(property []byte) (gone bool) {
+	if deleted := t.part.parent.deleted; len(deleted) > 0 {
+		_, gone = deleted[string(property)]
+	}
+	return gone
+}
+
+// partTold notes that a part was told of after its property's delete.
+func (r *Router) partTold(t *table, property []byte) {
+	if t.gone(property) {
+		r.touch(t)
+		t.late = true
+	}
+}
+
 func (r *Router) partCreate(b *binding, c *orgcast.Change, out *Output, sub uint64, organization orgcast.OrganizationID) {
 	property, ok := r.partOf(b, c.New)
 	if !ok {
 		return
 	}
+	r.partTold(b.table, property)
 	r.fit(out, func(full bool) {
 		start := r.begin(out, c.Ordinal, sub, organization, orgcast.PropertyUpdate)
 		f := r.propertyHead(out.frames, property, "update")
@@ -69,6 +86,7 @@ func (r *Router) partUpdate(b *binding, c *orgcast.Change, out *Output, organiza
 	if !ok {
 		return
 	}
+	r.partTold(b.table, property)
 	r.fit(out, func(full bool) {
 		start := r.begin(out, c.Ordinal, 0, organization, orgcast.PropertyUpdate)
 		f := r.propertyHead(out.frames, property, operation(b, c))
@@ -89,10 +107,8 @@ func (r *Router) partDelete(b *binding, c *orgcast.Change, out *Output, organiza
 	if !ok {
 		return
 	}
-	if whole := b.table.part.parent; len(whole.deleted) > 0 {
-		if _, gone := whole.deleted[string(property)]; gone {
-			return
-		}
+	if b.table.gone(property) && !b.late {
+		return
 	}
 	start := r.begin(out, c.Ordinal, 0, organization, orgcast.PropertyUpdate)
 	f := r.propertyHead(out.frames, property, "update")

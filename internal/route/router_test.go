@@ -138,6 +138,12 @@ func TestOneTransaction(t *testing.T) {
 		{"a parent that is gone at the commit", rows{remove(clients, row{"c1", "a"}), update(notes, row{"n1", nil, "c1", "y"}, row{"n1", nil, "c1", "x"})}, []string{"withheld notes tenant_unknown"}},
 		{"a child whose path is cut by the cascade", rows{remove(clients, row{"c1", "a"}), update(notes, row{"n1", "p1", nil, "x"}, row{"n1", "p1", "c1", "x"})}, []string{
 			`1.0 a data.sync {"entityType":"note","entityId":"n1","operation":"update","data":{"id":"n1","content":"x","propertyId":"p1","clientId":null}}`}},
+		{"a part that is told while its property is gone is taken back", rows{
+			remove(properties, p1), update(rooms, row{"r1", "p1", "y"}, row{"r1", "p1", "x"}), remove(rooms, row{"r1", "p1", "y"}), insert(properties, p1)}, []string{
+			`0.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`,
+			`1.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"update","updatedFields":["rooms.label"],"changes":{"rooms.r1":{"label":{"new":"y","old":"x"}}},"updatedBy":null}`,
+			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"update","updatedFields":["rooms"],"changes":{"rooms.r1":{"new":null}},"updatedBy":null}`,
+			`3.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"create","changes":{"price":{"new":"1"},"about":{"new":"one"}},"updatedBy":"u1"}`}},
 		{"another key of a parent, with its children", rows{
 			update(clients, row{"c7", "a"}, row{"c1", "a"}), update(notes, row{"n1", nil, "c7", "x"}, row{"n1", nil, "c1", "x"})}, []string{
 			`1.0 a data.sync {"entityType":"note","entityId":"n1","operation":"update","data":{"id":"n1","content":"x","propertyId":null,"clientId":"c7"}}`}},

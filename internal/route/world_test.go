@@ -53,7 +53,8 @@ var propertiesRelation = relation(1, "properties",
 )
 
 // smallRules are the preset's shapes with few columns, and one more: listings,
-// which are told with their old values and ask a parent whose they are.
+// which are told with their old values and ask a parent whose they are. Rooms are
+// parts.
 const smallRules = `
 version: 1
 organizations: {table: organizations, id: id, name: name}
@@ -80,6 +81,11 @@ tables:
     entity: photo
     tenant: [listingId: listings]
     columns: [url]
+  rooms:
+    event: property.update
+    part: propertyId
+    tenant: [propertyId: properties]
+    columns: [label]
 `
 
 var (
@@ -90,6 +96,7 @@ var (
 	photos     = relation(15, "photos", text("id"), text("listingId"), text("url"))
 	orgs       = relation(16, "organizations", text("id"), text("name"))
 	memberRows = relation(17, "organization_members", text("id"), text("userId"), text("organizationId"), text("role"))
+	rooms      = relation(19, "rooms", text("id"), text("propertyId"), text("label"))
 	unmapped   = relation(18, "users", text("id"), text("password"))
 )
 
@@ -133,7 +140,7 @@ func newWorld(tb tester, rules string, m Members, relations ...*orgcast.Relation
 }
 
 func smallWorld(tb tester, m Members) *world {
-	return newWorld(tb, smallRules, m, properties, clients, notes, listings, photos, orgs, memberRows, unmapped)
+	return newWorld(tb, smallRules, m, properties, clients, notes, listings, photos, rooms, orgs, memberRows, unmapped)
 }
 
 var commitTime = time.Date(2025, 11, 23, 7, 21, 14, 0, time.UTC)
