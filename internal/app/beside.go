@@ -33,7 +33,9 @@ func (s streams) Page(ctx context.Context, q server.StreamRequest, members []org
 var errNoPosition = errors.New("read position: the change feed has none yet")
 
 // Position is the watermark: the barrier, which the server has waited for, is
-// told of a transaction after it was dispatched.
+// told of a transaction after it was dispatched. A commit is in the WAL an instant
+// before other sessions see it, so that a read that follows in that very instant
+// may miss what lies before the cursor: nothing here waits for that.
 func (s streams) Position(context.Context) (orgcast.Cursor, error) {
 	at := s.hub.Position()
 	if at.Epoch == 0 {

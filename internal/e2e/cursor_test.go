@@ -44,7 +44,7 @@ func TestACursorTakenBeforeAReadMissesNothing(t *testing.T) {
 		v.stream.Close()
 		// Opened again, to read all of it: what came with `ready` counts too.
 		var err error
-		if v.stream, err = connect(within(t, time.Minute), s.address, "organizationId=org_1&lastEventId="+cursor, cookie, ""); err != nil {
+		if v.stream, err = connect(within(t, 4*time.Minute), s.address, "organizationId=org_1&lastEventId="+cursor, cookie, ""); err != nil {
 			t.Fatal(err)
 		}
 		visits = append(visits, v)
