@@ -235,10 +235,12 @@ func (a *App) build(fatal func(error)) *house {
 			s.barrier.Passed(end)
 			s.forced.Passed(end)
 		}
-		return feed.New(s.router, log, directory, s.hub, passed, s.spool, m.Feed())
+		hooks := m.Feed()
+		hooks.Dispatching = func(tx orgcast.Transaction) { s.visibility.dispatching(tx.XID) }
+		return feed.New(s.router, log, directory, s.hub, passed, s.spool, hooks)
 	}
 	h := &house{app: a, hub: s.hub, source: s, started: time.Now()}
-	streams := streams{s.hub, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}}
+	streams := streams{s.hub, s, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}}
 	h.server = server.New(server.Deps{
 		Sessions: a.auth, Access: directory, Barrier: s.barrier, Forced: s.forced, Feed: s,
 		Streams: streams, Positions: streams, Pages: streams, Connections: streams,

@@ -33,15 +33,14 @@ func (s streams) Page(ctx context.Context, q server.StreamRequest, members []org
 var errNoPosition = errors.New("read position: the change feed has none yet")
 
 // Position is the watermark: the barrier, which the server has waited for, is
-// told of a transaction after it was dispatched. A commit is in the WAL an instant
-// before other sessions see it, so that a read that follows in that very instant
-// may miss what lies before the cursor: nothing here waits for that.
-func (s streams) Position(context.Context) (orgcast.Cursor, error) {
+// told of a transaction after it was dispatched. What lies before it is visible
+// to every read that follows.
+func (s streams) Position(ctx context.Context) (orgcast.Cursor, error) {
 	at := s.hub.Position()
 	if at.Epoch == 0 {
 		return at, errNoPosition
 	}
-	return at, nil
+	return at, s.source.visible(ctx)
 }
 
 // SetFilter gives a user's open stream another filter.

@@ -49,6 +49,8 @@ type source struct {
 	barrier   *replication.Barrier
 	forced    *replication.Barrier // also of commits that are not flushed: see forcedPosition
 	freshness *freshness
+	// visibility is of what was handed out.
+	visibility visibility
 
 	loaded bool // router and directory hold what the log has
 	// conn and inspect are those of the connection at hand, for the barrier.
@@ -453,7 +455,15 @@ const flushTimeout = 5 * time.Second
 
 // flushPosition is where the database's WAL is flushed to, for the barrier.
 func (s *source) flushPosition(ctx context.Context) (orgcast.LSN, error) {
-	return s.ask(ctx, "SELECT pg_current_wal_flush_lsn()::text")
+	text, err := s.ask(ctx, "SELECT pg_current_wal_flush_lsn()::text")
+	if err != nil {
+		return 0, err
+	}
+	at, err := orgcast.ParseLSN(text)
+	if err == nil {
+		s.flushed.Store(uint64(at))
+	}
+	return at, err
 }
 
 // forcedPosition has all that was committed flushed first: a commit with
@@ -466,11 +476,18 @@ func (s *source) forcedPosition(ctx context.Context) (orgcast.LSN, error) {
 	return s.flushPosition(ctx)
 }
 
-// ask asks the database for a position.
-func (s *source) ask(ctx context.Context, sql string) (orgcast.LSN, error) {
+// visible waits until the database's sessions see all that was handed out.
+func (s *source) visible(ctx context.Context) error {
+	return s.visibility.wait(ctx, func(ctx context.Context) (string, error) {
+		return s.ask(ctx, "SELECT pg_current_snapshot()::text")
+	})
+}
+
+// ask asks the database for one text.
+func (s *source) ask(ctx context.Context, sql string) (string, error) {
 	look := s.inspect.Load()
 	if look == nil {
-		return 0, errNoConnection
+		return "", errNoConnection
 	}
 	look.mu.Lock()
 	defer look.mu.Unlock()
@@ -480,17 +497,13 @@ func (s *source) ask(ctx context.Context, sql string) (orgcast.LSN, error) {
 	defer cancel()
 	var text string
 	if err := look.conn.QueryRow(ctx, sql).Scan(&text); err != nil {
-		err = fmt.Errorf("read WAL position: %w", err)
+		err = fmt.Errorf("ask the database where it is: %w", err)
 		if look.conn.IsClosed() {
 			look.broken(err)
 		}
-		return 0, err
+		return "", err
 	}
-	at, err := orgcast.ParseLSN(text)
-	if err == nil {
-		s.flushed.Store(uint64(at))
-	}
-	return at, err
+	return text, nil
 }
 
 // requestReply asks the server where it is.

@@ -18,6 +18,7 @@ const sessionTolerance = 15 * time.Second
 // streams fits hub and driver to the server.
 type streams struct {
 	hub    *hub.Hub
+	source *source
 	driver *delivery.Handler
 }
 

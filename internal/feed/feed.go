@@ -30,6 +30,8 @@ type Hub interface {
 
 // Hooks tells the world what the feed does. Each may be nil.
 type Hooks struct {
+	// Dispatching is called for every transaction before it is handed out.
+	Dispatching func(tx orgcast.Transaction)
 	// Committed is called for every transaction that was dispatched.
 	Committed func(tx orgcast.Transaction, changes, events int)
 	// Skipped counts transactions that came again.
@@ -200,6 +202,9 @@ func (f *Feed) commit() error {
 		return err
 	}
 	f.position, f.persisted = f.tx.EndLSN, f.now()
+	if f.hooks.Dispatching != nil {
+		f.hooks.Dispatching(f.tx)
+	}
 	f.hub.Dispatch(f.tx.EndLSN, f.out.Events, f.out.Members, f.out.Sessions, f.lapped)
 	f.passed(f.tx.EndLSN)
 	f.out.Reset()
