@@ -112,7 +112,11 @@ func TestWhatIsWrongWithTheDatabaseIsNamed(t *testing.T) {
 		"slot keeps WAL":     {plant: `SELECT pg_create_logical_replication_slot('%s', 'pgoutput'); CREATE TABLE x (y text); INSERT INTO x SELECT repeat('x', 1000) FROM generate_series(1, 100)`, opts: Options{Retained: 1}, want: SlotRetains, severity: Warning, text: "pg_drop_replication_slot"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			// A role's setting is seen from every database of the cluster: who plants
+			// one is alone.
+			if name != "async role" {
+				t.Parallel()
+			}
 			w := newWorld(t)
 			w.opts = c.opts
 			if c.plant != "" {
