@@ -1,0 +1,141 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/eventlog"
+	"github.com/oikion/orgcast/internal/replication"
+)
+
+// prepare continues the log from the slot or, where that would leave a gap,
+// begins both anew.
+func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replication.Conn, fingerprint string) (orgcast.Epoch, error) {
+	system, err := replica.IdentifySystem(ctx)
+	if err != nil {
+		return 0, err
+	}
+	slot, err := replication.ReadSlot(ctx, conn, s.slot)
+	if err != nil {
+		return 0, err
+	}
+	f := found{
+		durable: s.events.Durable(), told: max(s.events.Position(), s.feed.Position()), walEnd: system.WALEnd, slot: slot,
+		now: eventlog.Identity{SystemID: system.ID, Timeline: system.Timeline, Database: system.Database, Slot: s.slot, Rules: fingerprint},
+	}
+	var epoch orgcast.Epoch
+	var ok bool
+	f.log, epoch, ok = s.events.Identity()
+	f.empty = !ok
+	if f.history, err = replica.TimelineHistory(ctx, system.Timeline); err != nil {
+		return 0, err
+	}
+	reason := decide(f)
+	if reason == "" {
+		if f.log.Timeline != f.now.Timeline {
+			return epoch, s.events.SetTimeline(f.now.Timeline)
+		}
+		return epoch, nil
+	}
+	if slot != nil && slot.Active {
+		return 0, orgcast.WithHint("begin a new epoch",
+			fmt.Errorf("%s, and slot %s is read by the process with PID %d", reason, s.slot, slot.ActivePID),
+			"Another orgcast reads this slot: this one takes over when it stops.")
+	}
+	return s.begin(ctx, conn, replica, f, epoch, reason)
+}
+
+// fingerprint changes when the log must be begun anew: with other rules, of which
+// neither what was logged nor what is indexed is the work; and with a table or
+// publication that was taken away and put back, of whose rows the WAL has told
+// nothing in between.
+func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (string, error) {
+	names := make([]string, 0, len(s.setup.Tables))
+	for _, t := range s.setup.Tables {
+		names = append(names, t.String())
+	}
+	// A row of pg_publication_rel is a new one each time that a table joins.
+	var published string
+	err := conn.QueryRow(ctx, `SELECT concat_ws(' ', p.oid, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
+			(SELECT string_agg(concat_ws(':', r.oid, r.prrelid), ' ' ORDER BY r.prrelid)
+			 FROM pg_catalog.pg_publication_rel r
+			 JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			 WHERE r.prpubid = p.oid AND n.nspname || '.' || c.relname = ANY ($2)))
+		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names).Scan(&published)
+	if err != nil {
+		return "", fmt.Errorf("read publication: %w", err)
+	}
+	sum := sha256.Sum256([]byte(s.rules.Fingerprint() + "\n" + published))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// begin makes slot, snapshot and epoch anew.
+func (s *source) begin(ctx context.Context, conn *pgx.Conn, replica *replication.Conn, f found, old orgcast.Epoch, reason string) (orgcast.Epoch, error) {
+	level := slog.LevelWarn
+	if f.empty && f.slot == nil {
+		level = slog.LevelInfo
+	}
+	s.log.Log(ctx, level, "new epoch: clients that resume will refetch", "reason", reason)
+	if f.slot != nil {
+		if err := replica.DropSlot(ctx); err != nil {
+			return 0, err
+		}
+	}
+	snapshot, at, err := replica.CreateSlot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	epoch := old
+	for epoch == old || epoch == 0 {
+		epoch = orgcast.Epoch(rand.Uint32())
+	}
+	rows, begun := 0, time.Now()
+	err = s.events.Begin(ctx, f.now, epoch, at, func(put func(orgcast.StateChange) error) error {
+		return copySnapshot(ctx, conn, snapshot, s.router.Snapshots(), func(c orgcast.StateChange) error {
+			rows++
+			return put(c)
+		})
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.loaded = false
+	s.log.Info("snapshot read", "rows", rows, "seconds", time.Since(begun).Seconds(), "position", at)
+	return epoch, nil
+}
+
+// load fills router and directory from the log, and puts feed and hub where it
+// ends, unless they are there already.
+func (s *source) load(epoch orgcast.Epoch) error {
+	if s.loaded && !s.feed.Dirty() {
+		return s.feed.Begin(epoch)
+	}
+	s.loaded = false
+	s.router.Forget()
+	// Nobody is turned away meanwhile: the directory changes in one step.
+	err := s.directory.Replace(func(put func(space orgcast.Space, key, value []byte) error) error {
+		return s.events.State(func(space orgcast.Space, key, value []byte) error {
+			if err := s.router.Load(space, key, value); err != nil {
+				return err
+			}
+			return put(space, key, value)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.feed.Begin(epoch); err != nil {
+		return err
+	}
+	s.hub.Reset(epoch, s.feed.Position())
+	s.loaded = true
+	return nil
+}
