@@ -112,12 +112,35 @@ type boundPath struct {
 
 type boundColumn struct {
 	position int
-	// name is the name on the wire, quoted; isNew is what leads its new value in
-	// a create, behind the end of the one before.
-	name, isNew string
+	// name is the name on the wire, quoted.
+	name string
+	// isNew leads its new value in a create, behind the end of the one before.
+	isNew lead
 	// field is what it is called in updatedFields, quoted.
 	field  string
 	encode encoder
+}
+
+// lead is a short text that is appended over and over: a copy of a fixed size is
+// two moves, where append is a call.
+type lead struct {
+	text  string
+	block [32]byte
+}
+
+func newLead(text string) (l lead) {
+	l.text = text
+	copy(l.block[:], text)
+	return l
+}
+
+func (l *lead) append(dst []byte) []byte {
+	n := len(dst)
+	if len(l.text) > len(l.block) || cap(dst)-n < len(l.block) {
+		return append(dst, l.text...)
+	}
+	*(*[len(l.block)]byte)(dst[n : n+len(l.block)]) = l.block
+	return dst[:n+len(l.text)]
 }
 
 // boundArchive is one way to tell that an update archives a row.
@@ -162,7 +185,7 @@ func (r *Router) bind(rel *orgcast.Relation) *binding {
 		}
 		as := cmp.Or(c.As, c.Column)
 		name := string(sse.AppendString(nil, as))
-		return boundColumn{i, name, `},` + name + `:{"new":`, string(sse.AppendString(nil, prefix+as)), r.types.encoderOf(rel.Columns[i].TypeOID)}, true
+		return boundColumn{i, name, newLead(`},` + name + `:{"new":`), string(sse.AppendString(nil, prefix+as)), r.types.encoderOf(rel.Columns[i].TypeOID)}, true
 	}
 	prefix := ""
 	switch t.kind {

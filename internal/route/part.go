@@ -71,7 +71,7 @@ func (r *Router) partCreate(b *binding, c *orgcast.Change, out *Output, sub uint
 		f = append(f, ']')
 		if full {
 			f = append(f, `,"changes":{`...)
-			f = append(r.partKey(f, b, c.New[b.id].Text), ':')
+			f = r.partKey(f, b, c.New[b.id].Text)
 			f = append(appendNew(f, b.columns, c.New), '}')
 		}
 		r.partEnd(f, b, c, out, start, organization, full)

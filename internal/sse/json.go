@@ -2,6 +2,7 @@ package sse
 
 import (
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -30,13 +31,60 @@ func AppendString[T string | []byte](dst []byte, s T) []byte {
 	return append(dst, '"')
 }
 
-// AppendText appends s as a JSON string; for long texts faster than
-// [AppendString].
+// AppendText appends s as a JSON string, faster than [AppendString] where it is
+// room for it already.
 func AppendText(dst, s []byte) []byte {
-	if isPlain(s) {
-		return append(append(append(dst, '"'), s...), '"')
+	start, end := len(dst), len(dst)+len(s)+2
+	if end > cap(dst) {
+		dst = slices.Grow(dst, len(s)+2)
 	}
-	return append(appendText(append(dst, '"'), s, true), '"')
+	dst = dst[:end]
+	if !copyPlain(dst[start+1:end-1], s) {
+		return append(appendText(append(dst[:start], '"'), s, true), '"')
+	}
+	dst[start], dst[end-1] = '"', '"'
+	return dst
+}
+
+// copyPlain copies s to dst, which is as long, while all of s stands for itself
+// in a JSON string. It may say no where it does, which costs a closer look only.
+func copyPlain(dst, s []byte) bool {
+	n := len(s)
+	if len(dst) != n {
+		return false
+	}
+	switch {
+	case n >= 16:
+		for end := 16; ; end = min(end+16, n) { // the last two words overlap the ones before
+			from, to := (*[16]byte)(s[end-16:end]), (*[16]byte)(dst[end-16:end])
+			a, b := binary.LittleEndian.Uint64(from[:]), binary.LittleEndian.Uint64(from[8:])
+			if (doubt(a)|doubt(b))&highs != 0 {
+				return false
+			}
+			binary.LittleEndian.PutUint64(to[:], a)
+			binary.LittleEndian.PutUint64(to[8:], b)
+			if end == n {
+				return true
+			}
+		}
+	case n >= 8:
+		front, back := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[n-8:])
+		binary.LittleEndian.PutUint64(dst, front)
+		binary.LittleEndian.PutUint64(dst[n-8:], back)
+		return (doubt(front)|doubt(back))&highs == 0
+	case n >= 4:
+		front, back := binary.LittleEndian.Uint32(s), binary.LittleEndian.Uint32(s[n-4:])
+		binary.LittleEndian.PutUint32(dst, front)
+		binary.LittleEndian.PutUint32(dst[n-4:], back)
+		return doubt(uint64(front)|uint64(back)<<32)&highs == 0
+	}
+	for i, c := range s {
+		if !plain[c] {
+			return false
+		}
+		dst[i] = c
+	}
+	return true
 }
 
 // AppendJSON appends text that PostgreSQL vouches for as JSON (json, jsonb): as
@@ -154,26 +202,6 @@ func appendEscape(dst []byte, c byte) []byte {
 
 const ones, highs = 0x0101010101010101, 0x8080808080808080
 
-// isPlain tells whether all of s stands for itself in a JSON string. It may say
-// no where it is, which costs a closer look only.
-func isPlain(s []byte) bool {
-	n := len(s)
-	if n < 8 {
-		for _, c := range s {
-			if !plain[c] {
-				return false
-			}
-		}
-		return true
-	}
-	for i := 8; i < n; i += 8 {
-		if !plainWord(binary.LittleEndian.Uint64(s[i-8:])) {
-			return false
-		}
-	}
-	return plainWord(binary.LittleEndian.Uint64(s[n-8:]))
-}
-
 // isPlainJSON tells whether all of a JSON text may go on the wire as it is.
 func isPlainJSON(s []byte) bool {
 	n := len(s)
@@ -185,12 +213,26 @@ func isPlainJSON(s []byte) bool {
 		}
 		return n > 0
 	}
-	for i := 8; i < n; i += 8 {
-		if wireWord(binary.LittleEndian.Uint64(s[i-8:]))&highs != 0 {
+	if n < 16 {
+		return (wireWord(binary.LittleEndian.Uint64(s))|wireWord(binary.LittleEndian.Uint64(s[n-8:])))&highs == 0
+	}
+	for end := 16; ; end = min(end+16, n) {
+		words := (*[16]byte)(s[end-16 : end])
+		switch {
+		case (wireWord(binary.LittleEndian.Uint64(words[:]))|wireWord(binary.LittleEndian.Uint64(words[8:])))&highs != 0:
 			return false
+		case end == n:
+			return true
 		}
 	}
-	return wireWord(binary.LittleEndian.Uint64(s[n-8:]))&highs == 0
+}
+
+// doubt has the high bit of a byte set if one of eight may need a look: all do
+// that do by [plainWord], and `|` too, which is told from `<` and `\` by the two
+// bits that these differ in. Non-ASCII is found by the first two terms together:
+// what the one carries past, the other has.
+func doubt(w uint64) uint64 {
+	return (w + ones) | (w - ones*0x20) | ((w ^ ones*'"') - ones) | ((w&(ones*0x9f) ^ ones*0x1c) - ones)
 }
 
 // plainWord tells whether none of eight bytes needs a look: none that may not go
@@ -204,5 +246,5 @@ func plainWord(w uint64) bool {
 // each sum and difference sets it only where it should, or above a byte that is
 // found anyway, by its carry; and non-ASCII is found by itself.
 func wireWord(w uint64) uint64 {
-	return w | (w + ones) | (w - ones*0x20) | ((w ^ ones*'<') - ones)
+	return (w + ones) | (w - ones*0x20) | ((w ^ ones*'<') - ones)
 }
