@@ -22,15 +22,19 @@ build: ## build bin/orgcast
 	go build $(GOFLAGS) -ldflags '$(LDFLAGS)' -o bin/orgcast ./cmd/orgcast
 
 .PHONY: demo
-demo: deps build ## a throwaway PostgreSQL, orgcast on it, and an application with a page
+demo: deps-demo build ## a throwaway PostgreSQL, orgcast on it, and an application with a page
 	bin/orgcast demo
+
+.PHONY: deps-demo
+deps-demo:
+	@scripts/deps.sh demo
 
 .PHONY: test
 test: deps-test check test-go fuzz ## everything: checks, all tests with -race, every fuzz target
 
 .PHONY: deps-test
-deps-test: # the demo's page is tested in a real browser
-	@scripts/deps.sh browser
+deps-test: # with the race detector, and the demo's page in a real browser
+	@scripts/deps.sh test
 
 .PHONY: test-go
 test-go: # the race detector needs cgo, and only it
