@@ -153,6 +153,10 @@ func appendText(dst, s []byte, escape bool) []byte {
 			i++
 			continue
 		}
+		if n := pairs(s[i:]); n > 0 {
+			i += n
+			continue
+		}
 		if c == '\\' && !escape {
 			// The pair \" or \\ stands as it is; what else follows is looked at.
 			if i++; i < len(s) && (s[i] == '"' || s[i] == '\\') {
@@ -184,6 +188,15 @@ func appendText(dst, s []byte, escape bool) []byte {
 		start = i
 	}
 	return append(dst, s[start:]...)
+}
+
+// pairs counts the bytes in front of s that are characters of two bytes: Greek,
+// Cyrillic, accents. None of these is special.
+func pairs(s []byte) (n int) {
+	for n+1 < len(s) && s[n]-0xc2 < 0xe0-0xc2 && s[n+1]&0xc0 == 0x80 {
+		n += 2
+	}
+	return n
 }
 
 func appendEscape(dst []byte, c byte) []byte {
