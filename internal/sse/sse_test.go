@@ -23,7 +23,14 @@ func FuzzOneFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		frame := AppendEventHead(nil, cursor, orgcast.DataSync, orgcast.OrganizationID(s), 1, SourceApp)
 		frame = append(frame, `{"text":`...)
+		start := len(frame)
 		frame = AppendString(frame, s)
+		// The fast one says the same, with room and without.
+		for _, dst := range [][]byte{nil, make([]byte, 3, 1024)} {
+			if got := AppendText(dst, []byte(s)); string(got[len(dst):]) != string(frame[start:]) {
+				t.Fatalf("AppendText(%q) is %q, AppendString %q", s, got[len(dst):], frame[start:])
+			}
+		}
 		frame = append(frame, `,"json":`...)
 		frame = AppendJSON(frame, []byte(s))
 		frame = append(frame, '}')
