@@ -40,6 +40,11 @@ deps-test: # with the race detector, and the demo's page in a real browser
 test-go: # the race detector needs cgo, and only it
 	CGO_ENABLED=1 go test -race -timeout 12m ./...
 
+.PHONY: test-proxies
+test-proxies: ## deploy/proxies, with the real nginx, HAProxy and Caddy
+	@scripts/deps.sh proxies
+	CGO_ENABLED=1 go test -race -tags proxies -run TestBehindAProxy -v ./internal/e2e
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)
@@ -47,7 +52,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 .PHONY: check
 check: ## format, vet, staticcheck, structure
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
-	go vet ./...
+	go vet ./... && go vet -tags proxies ./internal/e2e
 	go tool -modfile=tools/go.mod staticcheck ./...
 	go test -run 'TestImports' .
 

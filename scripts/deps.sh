@@ -2,8 +2,9 @@
 # Sees to what building, demo and tests need: Go, and PostgreSQL's server
 # programs (initdb, postgres), which need not run. For "demo" also curl, which the
 # lines that it prints use; for "test" also a C compiler, which the race detector
-# needs, and Chromium, which the test of the demo's page drives. On Debian and
-# Ubuntu they are installed; elsewhere it says what to install.
+# needs, and Chromium, which the test of the demo's page drives; for "proxies" the
+# proxies that deploy/proxies is for. On Debian and Ubuntu they are installed;
+# elsewhere it says what to install.
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -72,6 +73,14 @@ fi
 if [ "${1:-}" = demo ] && ! command -v curl >/dev/null 2>&1; then
   command -v apt-get >/dev/null 2>&1 || { say "curl is missing, which the printed lines use: install it."; exit 1; }
   apt_install curl
+fi
+
+if [ "${1:-}" = proxies ]; then
+  for program in nginx haproxy caddy; do
+    command -v "$program" >/dev/null 2>&1 && continue
+    command -v apt-get >/dev/null 2>&1 || { say "$program is missing: install it."; exit 1; }
+    apt_install "$program"
+  done
 fi
 
 if [ "${1:-}" = test ] && ! command -v "$(go env CC)" >/dev/null 2>&1; then
