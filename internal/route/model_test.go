@@ -380,6 +380,7 @@ func checkTold(m *model, w *world, out *Output) {
 		byOrdinal[n] = append(byOrdinal[n], operation+" "+string(e.Organization))
 	}
 	doubts := 0
+	told := map[string]string{} // whom a version of this transaction was told to; "" if in doubt
 	for i, c := range m.changes {
 		if c.truncated {
 			continue
@@ -389,6 +390,10 @@ func checkTold(m *model, w *world, out *Output) {
 			a, reasonA := m.first.owner(*c.old)
 			b, reasonB := c.known.owner(*c.old)
 			before, sure = a, reasonA == "" && reasonB == "" && a == b
+			if organization, made := told[c.old.token]; made {
+				// What another was told, or nobody, is not what was there before.
+				sure = sure && organization == before
+			}
 		}
 		if c.new != nil {
 			// A parent that only comes later is found beforehand.
@@ -400,6 +405,12 @@ func checkTold(m *model, w *world, out *Output) {
 		}
 		if !sure {
 			doubts++
+			after = ""
+		}
+		if c.new != nil {
+			told[c.new.token] = after
+		}
+		if !sure {
 			continue
 		}
 		var want []string

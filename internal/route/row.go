@@ -22,7 +22,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	var reason, other Reason
 	orphan := false
 	if c.Operation != orgcast.Insert {
-		before, reason = r.oldOrganization(b, c)
+		before, orphan, reason = r.oldOrganization(b, c)
 		if reason == ReasonTenantUnknown {
 			// Its parent comes later in the transaction, if at all. With foreign
 			// keys the row is as new; without, its values were nobody's: no more
@@ -46,6 +46,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	if reason != "" {
 		r.withhold(b.table, reason)
 		if reason != ReasonParentMoved {
+			r.remember(b, c, "")
 			r.childrenMoved(b, c, out, before, after, replaced)
 			return
 		}
@@ -63,9 +64,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	case after != "":
 		r.update(b, c, out, after)
 	}
-	if r.rewritten {
-		r.remember(b, c, after)
-	}
+	r.remember(b, c, after)
 	r.childrenMoved(b, c, out, before, after, replaced)
 	if b.table.notify != nil && after != "" && b.user >= 0 && b.title >= 0 {
 		r.notify(b, c, out, after)
@@ -110,27 +109,32 @@ func isKey(v *orgcast.Value) bool { return v.Kind == orgcast.Text && len(v.Text)
 // It may be older than the transaction or made by it. If its parent has moved in
 // between, the first was another organization's than the second: only one that
 // was told as the second's is taken for that.
-func (r *Router) oldOrganization(b *binding, c *orgcast.Change) (orgcast.OrganizationID, Reason) {
+// If it was told to nobody, untold says so: it must not be told of as what was
+// there before.
+func (r *Router) oldOrganization(b *binding, c *orgcast.Change) (organization orgcast.OrganizationID, untold bool, reason Reason) {
 	if c.Old == nil {
-		return "", ReasonNoOldRow
+		return "", false, ReasonNoOldRow
 	}
 	if !isKey(&c.Old[b.id]) {
-		return "", ReasonNoKey
+		return "", false, ReasonNoKey
 	}
-	organization, reason := r.organizationOf(b, c.Old, atPlace)
+	organization, reason = r.organizationOf(b, c.Old, atPlace)
 	if reason != "" || !r.rewritten {
-		return organization, reason
+		return organization, false, reason
 	}
+	told, made := r.told[toldRow{b.table, string(c.Old[b.id].Text)}]
 	found, reason := r.organizationOf(b, c.Old, atStart)
 	switch {
-	case r.told[toldRow{b.table, string(c.Old[b.id].Text)}] == organization:
-		return organization, ""
+	case made && told == organization:
+		return organization, false, ""
+	case made && told != "", !made && len(r.told) >= maxTold:
+		return "", false, ReasonParentMoved
 	case reason != "":
-		return "", reason
+		return "", false, reason
 	case found != organization:
-		return "", ReasonParentMoved
+		return "", false, ReasonParentMoved
 	}
-	return organization, ""
+	return organization, made, ""
 }
 
 // toldRow is a row that a transaction made or changed after one of its parents
@@ -140,16 +144,20 @@ type toldRow struct {
 	key   string
 }
 
-// maxTold bounds these; what is above it is withheld when it changes again in
-// the same transaction.
+// maxTold bounds these; at the bound, what changes again in the same transaction
+// and is not among them is withheld.
 const maxTold = 1 << 18
 
-func (r *Router) remember(b *binding, c *orgcast.Change, after orgcast.OrganizationID) {
+// remember notes whom the new version is told to, nobody included.
+func (r *Router) remember(b *binding, c *orgcast.Change, organization orgcast.OrganizationID) {
+	if !r.rewritten {
+		return
+	}
 	if c.Old != nil && c.Old[b.id].Kind == orgcast.Text {
 		delete(r.told, toldRow{b.table, string(c.Old[b.id].Text)})
 	}
-	if after != "" && len(r.told) < maxTold {
-		r.told[toldRow{b.table, string(c.New[b.id].Text)}] = after
+	if c.New != nil && c.New[b.id].Kind == orgcast.Text && len(r.told) < maxTold {
+		r.told[toldRow{b.table, string(c.New[b.id].Text)}] = organization
 	}
 }
 

@@ -83,6 +83,8 @@ func (r *Router) resolveParent(parent *table, key []byte, w when, depth int) (or
 			found, known = first, true
 		} else if first, ok := parent.emptied[string(key)]; ok {
 			found, known = first, true
+		} else if !known { // it comes later: what hangs on it was told by that
+			found, known = parent.final[string(key)]
 		}
 	case atCommit:
 		if later, ok := parent.final[string(key)]; ok {
