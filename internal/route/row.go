@@ -20,14 +20,14 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	// its own parent, so that neither asks for it.
 	var before, after, replaced orgcast.OrganizationID
 	var reason, other Reason
-	orphan := false
+	asNew := false // nothing is told of the old version
 	if c.Operation != orgcast.Insert {
-		before, orphan, reason = r.oldOrganization(b, c)
+		before, asNew, reason = r.oldOrganization(b, c)
 		if reason == ReasonTenantUnknown {
 			// Its parent comes later in the transaction, if at all. With foreign
 			// keys the row is as new; without, its values were nobody's: no more
 			// is told of it than that it was.
-			orphan = true
+			asNew = true
 			before, reason = r.organizationOf(b, c.Old, atCommit)
 		}
 	}
@@ -59,7 +59,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 		// To A a row that left is gone; what it is now is B's alone.
 		r.remove(b, c, out, before)
 		r.create(b, c, out, 1, after)
-	case orphan:
+	case asNew:
 		r.create(b, c, out, 0, after)
 	case after != "":
 		r.update(b, c, out, after)
@@ -108,9 +108,8 @@ func isKey(v *orgcast.Value) bool { return v.Kind == orgcast.Text && len(v.Text)
 //
 // It may be older than the transaction or made by it. If its parent has moved in
 // between, the first was another organization's than the second: only one that
-// was told as the second's is taken for that.
-// If it was told to nobody, untold says so: it must not be told of as what was
-// there before.
+// was told as the second's is taken for that. If it was made by it and told to
+// nobody, untold says so: it must not be told of as what was there before.
 func (r *Router) oldOrganization(b *binding, c *orgcast.Change) (organization orgcast.OrganizationID, untold bool, reason Reason) {
 	if c.Old == nil {
 		return "", false, ReasonNoOldRow
