@@ -134,6 +134,9 @@ func TestOneTransaction(t *testing.T) {
 		{"a key comes again for another, before the old child goes", rows{
 			remove(clients, row{"c1", "a"}), insert(clients, row{"c1", "b"}), remove(notes, row{"n1", nil, "c1", "of a"})}, []string{
 			`1.4 a reset moved`, `1.5 b reset moved`, "withheld notes parent_moved"}},
+		{"a key that was nobody's comes again: whose children's it is must look", rows{
+			update(clients, row{"c1", nil}, row{"c1", "a"}), remove(clients, row{"c1", nil}), insert(clients, row{"c1", "b"})}, []string{
+			`0.2 a reset moved`, `2.5 b reset moved`, "withheld clients tenant_null", "withheld clients tenant_null"}},
 		{"a row that is made after its parent's move, and goes", rows{
 			update(clients, row{"c1", "b"}, row{"c1", "a"}), insert(notes, row{"n1", nil, "c1", "of b"}), remove(notes, row{"n1", nil, "c1", "of b"})}, []string{
 			`0.2 a reset moved`, `0.3 b reset moved`,

@@ -18,7 +18,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	}
 	// Both versions are resolved before the change is in the index: no table is
 	// its own parent, so that neither asks for it.
-	var before, after, replaced orgcast.OrganizationID
+	var before, after orgcast.OrganizationID
 	var reason, other Reason
 	asNew := false // nothing is told of the old version
 	if c.Operation != orgcast.Insert {
@@ -37,9 +37,11 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 			reason = other
 		}
 	}
+	var replaced orgcast.OrganizationID
+	again := false // the row's key is one that the transaction deleted
 	if b.rows != nil {
 		if c.New != nil && len(b.deleted) > 0 {
-			replaced = r.replaced(b, c.New[b.id].Text)
+			replaced, again = r.replaced(b, c.New[b.id].Text)
 		}
 		r.index(b, c, out)
 	}
@@ -47,7 +49,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 		r.withhold(b.table, reason)
 		if reason != ReasonParentMoved {
 			r.remember(b, c, "")
-			r.childrenMoved(b, c, out, before, after, replaced)
+			r.childrenMoved(b, c, out, before, after, replaced, again)
 			return
 		}
 	}
@@ -65,7 +67,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 		r.update(b, c, out, after)
 	}
 	r.remember(b, c, after)
-	r.childrenMoved(b, c, out, before, after, replaced)
+	r.childrenMoved(b, c, out, before, after, replaced, again)
 	if b.table.notify != nil && after != "" && b.user >= 0 && b.title >= 0 {
 		r.notify(b, c, out, after)
 	}
@@ -73,7 +75,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 
 // childrenMoved tells of a parent that is another organization's, or nobody's,
 // now: it stands for its children, which tell nothing of their own.
-func (r *Router) childrenMoved(b *binding, c *orgcast.Change, out *Output, before, after, replaced orgcast.OrganizationID) {
+func (r *Router) childrenMoved(b *binding, c *orgcast.Change, out *Output, before, after, replaced orgcast.OrganizationID, again bool) {
 	if b.rows == nil {
 		return
 	}
@@ -81,20 +83,20 @@ func (r *Router) childrenMoved(b *binding, c *orgcast.Change, out *Output, befor
 		r.refetch(out, c.Ordinal, 2, before)
 		r.refetch(out, c.Ordinal, 3, after)
 	}
-	if replaced != "" && replaced != after {
+	if again && replaced != after {
 		r.refetch(out, c.Ordinal, 4, replaced)
 		r.refetch(out, c.Ordinal, 5, after)
 	}
 }
 
-// replaced tells whose a row was that the transaction at hand deleted and whose
-// key it now gives to another: children that stay with the key have moved.
-func (r *Router) replaced(b *binding, key []byte) orgcast.OrganizationID {
-	if _, gone := b.deleted[string(key)]; !gone {
-		return ""
+// replaced tells whose a row was, if anybody's, that the transaction at hand
+// deleted and whose key it now gives to another: children that stay with the key
+// have moved.
+func (r *Router) replaced(b *binding, key []byte) (organization orgcast.OrganizationID, again bool) {
+	if _, again = b.deleted[string(key)]; again {
+		organization, _ = r.resolveParent(b.table, key, atPlace, 0)
 	}
-	organization, _ := r.resolveParent(b.table, key, atPlace, 0)
-	return organization
+	return organization, again
 }
 
 // maxKey bounds a primary key, in bytes; PostgreSQL's own bound, that of an
