@@ -389,7 +389,11 @@ func checkTold(m *model, w *world, out *Output) {
 		if c.old != nil {
 			a, reasonA := m.first.owner(*c.old)
 			b, reasonB := c.known.owner(*c.old)
-			before, sure = a, reasonA == "" && reasonB == "" && a == b
+			if reasonB == ReasonTenantNull {
+				sure = c.new != nil // nobody's before
+			} else {
+				before, sure = a, reasonA == "" && reasonB == "" && a == b
+			}
 			if organization, made := told[c.old.token]; made {
 				// What another was told, or nobody, is not what was there before.
 				sure = sure && organization == before
@@ -401,7 +405,11 @@ func checkTold(m *model, w *world, out *Output) {
 			maps.Copy(place, c.known)
 			a, reasonA := place.owner(*c.new)
 			b, reasonB := m.rows.owner(*c.new)
-			after, sure = b, sure && reasonA == "" && reasonB == "" && a == b
+			if reasonB == ReasonTenantNull {
+				sure = sure && before != "" // nobody's now
+			} else {
+				after, sure = b, sure && reasonA == "" && reasonB == "" && a == b
+			}
 		}
 		if !sure {
 			doubts++
@@ -429,7 +437,12 @@ func checkTold(m *model, w *world, out *Output) {
 		case before == after && c.old.key == c.new.key:
 			want = []string{"update " + after}
 		default:
-			want = []string{"delete " + before, "create " + after}
+			if before != "" {
+				want = append(want, "delete "+before)
+			}
+			if after != "" {
+				want = append(want, "create "+after)
+			}
 		}
 		if got := byOrdinal[uint64(i)]; !slices.Equal(got, want) {
 			m.t.Fatalf("change %d: told %q, want %q:\n%s", i, got, want, strings.Join(w.lines(out), "\n"))
@@ -456,12 +469,12 @@ func (m *model) late(i int) bool {
 // once the property is gone.
 func (c modelChange) partTold(before, after string) (want []string) {
 	stays := c.old != nil && c.new != nil && before == after && c.old.key == c.new.key && c.old.parents == c.new.parents
-	if c.old != nil && !stays {
+	if c.old != nil && before != "" && !stays {
 		if _, there := c.there[ref{"properties", c.old.parents[0]}]; there {
 			want = append(want, "update "+before)
 		}
 	}
-	if c.new != nil {
+	if c.new != nil && after != "" {
 		want = append(want, "update "+after)
 	}
 	return want

@@ -136,13 +136,17 @@ func TestOneTransaction(t *testing.T) {
 			`1.4 a reset moved`, `1.5 b reset moved`, "withheld notes parent_moved"}},
 		{"a key that was nobody's comes again: whose children's it is must look", rows{
 			update(clients, row{"c1", nil}, row{"c1", "a"}), remove(clients, row{"c1", nil}), insert(clients, row{"c1", "b"})}, []string{
-			`0.2 a reset moved`, `2.5 b reset moved`, "withheld clients tenant_null", "withheld clients tenant_null"}},
+			`0.2 a reset moved`, `2.5 b reset moved`, "withheld clients tenant_null"}},
+		{"a row that was nobody's is new to whose it becomes", rows{update(notes, row{"n2", nil, "c1", "y"}, row{"n2", nil, nil, "x"})}, []string{
+			`0.1 a data.sync {"entityType":"note","entityId":"n2","operation":"create","data":{"id":"n2","content":"y","propertyId":null,"clientId":"c1"}}`}},
+		{"a row that becomes nobody's is gone to whose it was", rows{update(notes, row{"n1", nil, nil, "x"}, row{"n1", nil, "c1", "x"})}, []string{
+			`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"delete","data":null}`}},
 		{"a row that is made after its parent's move, and goes", rows{
 			update(clients, row{"c1", "b"}, row{"c1", "a"}), insert(notes, row{"n1", nil, "c1", "of b"}), remove(notes, row{"n1", nil, "c1", "of b"})}, []string{
 			`0.2 a reset moved`, `0.3 b reset moved`,
 			`1.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"of b","propertyId":null,"clientId":"c1"}}`,
 			`2.0 b data.sync {"entityType":"note","entityId":"n1","operation":"delete","data":null}`}},
-		{"a parent that becomes nobody's", rows{update(clients, row{"c1", nil}, row{"c1", "a"})}, []string{`0.2 a reset moved`, "withheld clients tenant_null"}},
+		{"a parent that becomes nobody's", rows{update(clients, row{"c1", nil}, row{"c1", "a"})}, []string{`0.2 a reset moved`}},
 		{"a parent that is gone at the commit", rows{remove(clients, row{"c1", "a"}), update(notes, row{"n1", nil, "c1", "y"}, row{"n1", nil, "c1", "x"})}, []string{"withheld notes tenant_unknown"}},
 		{"a child whose path is cut by the cascade", rows{remove(clients, row{"c1", "a"}), update(notes, row{"n1", "p1", nil, "x"}, row{"n1", "p1", "c1", "x"})}, []string{
 			`1.0 a data.sync {"entityType":"note","entityId":"n1","operation":"update","data":{"id":"n1","content":"x","propertyId":"p1","clientId":null}}`}},

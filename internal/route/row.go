@@ -33,9 +33,18 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	}
 	if c.Operation != orgcast.Delete {
 		after, other = r.newOrganization(b, c)
-		if other != "" && (reason == "" || reason == ReasonParentMoved) {
-			reason = other
-		}
+	}
+	// A row that was nobody's and is somebody's now is new to him, and one that is
+	// nobody's now is gone to whom it was.
+	switch {
+	case c.Operation != orgcast.Update:
+	case reason == ReasonTenantNull && other == "":
+		reason = ""
+	case reason == "" && other == ReasonTenantNull:
+		other = ""
+	}
+	if other != "" && (reason == "" || reason == ReasonParentMoved) {
+		reason = other
 	}
 	var replaced orgcast.OrganizationID
 	again := false // the row's key is one that the transaction deleted
