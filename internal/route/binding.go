@@ -90,6 +90,9 @@ type binding struct {
 	created int
 	tenant  []boundPath
 	columns []boundColumn
+	// dropped are the names on the wire, quoted, of those that the table no longer
+	// has.
+	dropped []string
 	// role, user, organization, title and expires are the positions of the
 	// membership's, organizations' and sessions' columns; user and title those of a
 	// notification too.
@@ -219,6 +222,8 @@ func (r *Router) bind(rel *orgcast.Relation) *binding {
 	for _, c := range t.columns {
 		if bound, ok := column(c, prefix); ok {
 			b.columns = append(b.columns, bound)
+		} else {
+			b.dropped = append(b.dropped, string(sse.AppendString(nil, cmp.Or(c.As, c.Column))))
 		}
 	}
 	for _, a := range t.archive {

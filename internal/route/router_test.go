@@ -339,6 +339,14 @@ func TestAnUnchangedValueWithoutItsOldOneIsNamed(t *testing.T) {
 		`0.1 a data.sync {"entityType":"note","entityId":"n2","operation":"create","data":{"id":"n2","propertyId":null,"clientId":"c1"},"unchanged":["content"]}`)
 }
 
+func TestAColumnThatTheTableNoLongerHasIsNamed(t *testing.T) {
+	narrow := relation(23, "notes", text("id"), text("propertyId"), text("clientId"))
+	w := newWorld(t, smallRules, nobody{}, clients, narrow)
+	w.commit(insert(clients, row{"c1", "a"}))
+	w.want(w.commit(insert(narrow, row{"n1", nil, "c1"})),
+		`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","propertyId":null,"clientId":"c1"},"unchanged":["content"]}`)
+}
+
 func TestTruncateOfMoreTablesThanACursorHasEvents(t *testing.T) {
 	rules := smallRules
 	var relations []*orgcast.Relation
