@@ -37,16 +37,18 @@ func (s *Stream) collect(upTo orgcast.Cursor, joined bool) (runs []run, reached 
 
 // handOut gives the runs up to a cursor to the driver.
 func (s *Stream) handOut(st *Step, runs []run, upTo orgcast.Cursor) {
-	events := 0
+	events, resets := 0, 0
 	for _, r := range runs {
 		if r.last.Compare(upTo) > 0 {
 			break
 		}
 		st.Frames = append(st.Frames, r.frames)
 		events += r.events
+		resets += r.resets
 	}
 	s.cursor = upTo
 	s.behind += events
+	events -= resets
 	if s.phase == phaseBehind {
 		s.replay += events
 	}
@@ -85,7 +87,11 @@ func (s *Stream) Load(ctx context.Context) error {
 			}
 			last = e.Cursor
 			if v.allows(e.Type, e.Kind, e.Audience) {
-				runs = append(runs, run{last: e.Cursor, frames: slices.Clone(e.Frame), events: 1, kind: e.Kind})
+				r := run{last: e.Cursor, frames: slices.Clone(e.Frame), events: 1, kind: e.Kind}
+				if e.Kind == orgcast.KindReset {
+					r.resets = 1
+				}
+				runs = append(runs, r)
 				budget -= len(e.Frame)
 			} else {
 				budget -= skippedCost // what a filter leaves out is work too

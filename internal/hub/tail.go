@@ -138,6 +138,7 @@ type run struct {
 	last   orgcast.Cursor
 	frames []byte
 	events int
+	resets int          // of the events
 	kind   orgcast.Kind // of the first; the one that counts where each is a run
 }
 
@@ -190,6 +191,9 @@ func (t *tail) collect(runs []run, after, upTo orgcast.Cursor, v view, joined bo
 			r := &runs[len(runs)-1]
 			r.frames = r.frames[:len(r.frames)+e.end-start]
 			r.last, r.events = e.cursor, r.events+1
+			if e.kind == orgcast.KindReset {
+				r.resets++
+			}
 			start = e.end
 		}
 	}

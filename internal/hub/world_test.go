@@ -157,7 +157,9 @@ func (w *world) event(c *client, m message) {
 	}
 	c.pos = want.Cursor
 	c.behind++
-	c.received++
+	if want.Kind == orgcast.KindEvent {
+		c.received++
+	}
 }
 
 func (w *world) hello(c *client, m message) {
