@@ -111,6 +111,7 @@ func TestWhatIsNotValidIsRefusedWithVariableProblemAndCure(t *testing.T) {
 		{"PORT", "80000", nil},
 		{"ORGCAST_ADMIN_LISTEN", "0.0.0.0:4051", nil},
 		{"ORGCAST_ADMIN_LISTEN", ":4051", nil},
+		{"ORGCAST_ADMIN_HOSTS", "", []string{"ORGCAST_ADMIN_LISTEN", ":4051", "ORGCAST_ADMIN_TOKEN", "0123456789abcdef"}},
 		{"ORGCAST_ADMIN_LISTEN", "127.0.0.1:4050", nil},
 		{"ORGCAST_ADMIN_TOKEN", "hunter2", nil},
 		{"ORGCAST_ADMIN_TOKEN", "hunter2hunter2 hunter2", nil},
@@ -188,7 +189,7 @@ func TestTheTokenMayComeFromAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("0123456789abcdef\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := load(t, with("ORGCAST_ADMIN_TOKEN_FILE", path, "ORGCAST_ADMIN_LISTEN", "0.0.0.0:1")).AdminToken; got != "0123456789abcdef" {
+	if got := load(t, with("ORGCAST_ADMIN_TOKEN_FILE", path, "ORGCAST_ADMIN_LISTEN", "0.0.0.0:1", "ORGCAST_ADMIN_HOSTS", "orgcast")).AdminToken; got != "0123456789abcdef" {
 		t.Errorf("got %q", got)
 	}
 }
