@@ -68,6 +68,12 @@ func (s *source) start(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
+		if s.refuses(err) {
+			return err
+		}
+		if s.freshness.Fresh() == nil {
+			backoff.Reset() // it had caught up: what broke is a new failure
+		}
 		s.freshness.down(err)
 		s.interrupted()
 		pause := backoff.Next(time.Now())

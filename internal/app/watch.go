@@ -23,9 +23,29 @@ func (s *source) check(ctx context.Context, conn *pgx.Conn) error {
 	}
 	var fatal []error
 	for _, p := range state.Fatal() {
-		fatal = append(fatal, orgcast.WithHint("check database", fmt.Errorf("%s: %s", p.Code, p.Text), p.Hint))
+		err := fmt.Errorf("%s: %s", p.Code, p.Text)
+		if p.Code == setup.RowSecurity {
+			err = rowSecurityError{err}
+		}
+		fatal = append(fatal, orgcast.WithHint("check database", err, p.Hint))
 	}
 	return errors.Join(fatal...)
+}
+
+// rowSecurityError is a table whose rows somebody means to hide, and of whose
+// policies the rules do not speak.
+type rowSecurityError struct{ error }
+
+// refuses tells whether the process must not start: what is wrong can only be
+// mended in the rules. Once it has served, it stays and says why it is stale.
+func (s *source) refuses(err error) bool {
+	select {
+	case <-s.freshness.Ready():
+		return false
+	default:
+		_, hidden := errors.AsType[rowSecurityError](err)
+		return hidden
+	}
 }
 
 // checkEvery is how often the publication and the tables are looked at while
