@@ -47,7 +47,8 @@ type source struct {
 	// visibility is of what was handed out.
 	visibility visibility
 
-	loaded bool // router and directory hold what the log has
+	loaded  bool     // router and directory hold what the log has
+	missing []string // columns of the rules that the tables lack, as last said
 	// conn and inspect are those of the connection at hand, for the barrier.
 	conn    atomic.Pointer[replication.Conn]
 	inspect atomic.Pointer[inspector]

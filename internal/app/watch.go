@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,13 +24,25 @@ func (s *source) check(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	var fatal []error
+	var missing []string
 	for _, p := range state.Fatal() {
+		if p.Code == setup.ColumnMissing && s.served() {
+			// A migration took it away. What needs it is withheld, and the rest need
+			// not wait for somebody to mend the rules.
+			missing = append(missing, p.Text)
+			continue
+		}
 		err := fmt.Errorf("%s: %s", p.Code, p.Text)
 		if p.Code == setup.RowSecurity {
 			err = rowSecurityError{err}
 		}
 		fatal = append(fatal, orgcast.WithHint("check database", err, p.Hint))
 	}
+	if changed := !slices.Equal(missing, s.missing); changed && len(missing) > 0 {
+		s.log.Error("tables lack columns that the rules name", "missing", strings.Join(missing, "; "),
+			"hint", "Correct the rule file and restart: until then these columns are left out, and rows that can't do without them are withheld.")
+	}
+	s.missing = missing
 	return errors.Join(fatal...)
 }
 
@@ -39,12 +53,17 @@ type rowSecurityError struct{ error }
 // refuses tells whether the process must not start: what is wrong can only be
 // mended in the rules. Once it has served, it stays and says why it is stale.
 func (s *source) refuses(err error) bool {
+	_, hidden := errors.AsType[rowSecurityError](err)
+	return hidden && !s.served()
+}
+
+// served tells whether the feed has been fresh once.
+func (s *source) served() bool {
 	select {
 	case <-s.freshness.Ready():
-		return false
+		return true
 	default:
-		_, hidden := errors.AsType[rowSecurityError](err)
-		return hidden
+		return false
 	}
 }
 
