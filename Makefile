@@ -60,8 +60,13 @@ check: ## format, vet, staticcheck, structure
 	go tool -modfile=tools/go.mod staticcheck ./...
 	go test -run 'TestImports' .
 
+WHAT ?= latency giant streams idle session
 .PHONY: bench
-bench: ## the benchmarks
+bench: deps ## the figures: WHAT=latency, giant, streams, idle or session (bench/README.md)
+	@for what in $(WHAT); do go run ./bench $$what; echo; done
+
+.PHONY: bench-go
+bench-go: ## the rooms' own benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: clean

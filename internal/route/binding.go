@@ -38,7 +38,7 @@ type table struct {
 
 	// rows is the index of a table that is some table's parent; nil otherwise.
 	// Rows that the transaction at hand deleted stay until its end.
-	rows    map[string]tenant
+	rows    *parentIndex
 	deleted map[string]struct{}
 	// final holds what the transaction at hand makes of rows after the first
 	// row that could need them: see [Router.Scan]. If lost, one of these could
@@ -49,7 +49,7 @@ type table struct {
 	// another tenant's since, and emptied all that it found in a table that it
 	// truncated.
 	first   map[string]tenant
-	emptied map[string]tenant
+	emptied *parentIndex
 	touched bool // it is in Router.touched
 	// late: a part was told after its property's delete (it comes again later in
 	// the transaction), so that the delete does not stand for its parts' any more.
@@ -71,7 +71,7 @@ func cleared[K comparable, V any](m map[K]V) map[K]V {
 // settle ends a transaction: what it deleted is forgotten.
 func (t *table) settle() {
 	for key := range t.deleted {
-		delete(t.rows, key)
+		t.rows.remove(key)
 	}
 	t.deleted, t.final, t.first = cleared(t.deleted), cleared(t.final), cleared(t.first)
 	t.emptied, t.lost, t.touched, t.late = nil, false, false, false

@@ -43,8 +43,14 @@ func (o *Output) ResetEvents() {
 	o.Events, o.frames = o.Events[:0], o.frames[:0]
 }
 
-// Size is how many bytes of frames are held.
-func (o *Output) Size() int { return len(o.frames) }
+// ResetStates forgets the changes of state alone, once they are kept elsewhere.
+func (o *Output) ResetStates() {
+	clear(o.States)
+	o.States, o.state = o.States[:0], o.state[:0]
+}
+
+// Size is how many bytes of frames and of state are held.
+func (o *Output) Size() int { return len(o.frames) + len(o.state) }
 
 // set records that a key of a space now has a value; a nil value unsets it.
 // Both are made by append, so that they may be built in o.state itself.

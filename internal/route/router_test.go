@@ -213,9 +213,9 @@ func TestOneTransaction(t *testing.T) {
 		{"an actor of the changes before him", rows{remove(properties, p1), actor(`{"userId":"u1"}`)}, []string{
 			`0.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
 		{"a malformed actor names nobody", rows{actor(`{"userId":"u1"}`), actor(`{"userId":"u1","userId":"u2"}`), remove(properties, p1)}, []string{
-			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
+			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`, "refused invalid: [the body names no actor: it must be {\"userId\":\"…\"}]"}},
 		{"too large an actor names nobody", rows{actor(`{"userId":"u1"}`), actor(`{"userId":"u1"}` + strings.Repeat(" ", maxActor)), remove(properties, p1)}, []string{
-			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
+			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`, "refused invalid: [the body names no actor: it must be {\"userId\":\"…\"}]"}},
 		{"another prefix names nobody", rows{pgoutputtest.Message(true, 1, "orgcast.other", `{"userId":"u1"}`), remove(properties, p1)}, []string{
 			`1.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
 		{"the actor invites", rows{actor(`{"userId":"u1"}`), insert(memberRows, row{"m1", "u5", "a", "AGENT"})}, []string{

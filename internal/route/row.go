@@ -204,7 +204,7 @@ func (r *Router) index(b *binding, c *orgcast.Change, out *Output) {
 	if !is {
 		return
 	}
-	known, ok := b.rows[string(newKey)]
+	known, ok := b.rows.get(newKey)
 	same := ok && r.says(known, b.tenant, c.New)
 	gone := false
 	if len(b.deleted) > 0 {
@@ -218,7 +218,7 @@ func (r *Router) index(b *binding, c *orgcast.Change, out *Output) {
 	}
 	entry := r.tenantOf(b.tenant, c.New)
 	delete(b.deleted, string(newKey)) // a key that comes again is a new parent
-	b.rows[string(newKey)] = entry
+	b.rows.set(newKey, entry)
 	out.set(orgcast.SpaceParents,
 		func(k []byte) []byte { return parentKey(k, b.table, newKey) },
 		func(v []byte) []byte { return appendTenant(v, entry) })
@@ -241,7 +241,7 @@ func (r *Router) rewrite(t *table, key []byte, found tenant) {
 	if _, ok := t.first[string(key)]; ok {
 		return
 	}
-	if older, ok := t.emptied[string(key)]; ok {
+	if older, ok := t.emptied.get(key); ok {
 		found = older
 	}
 	t.first[string(key)] = found
@@ -255,7 +255,7 @@ func (r *Router) empty(t *table, out *Output) {
 	if t.emptied == nil {
 		t.emptied = t.rows
 	}
-	t.rows = map[string]tenant{}
+	t.rows = newParentIndex(r.owners)
 	clear(t.deleted)
 	out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceParents, Key: parentKey(nil, t, nil), Prefix: true})
 }

@@ -76,12 +76,12 @@ func (r *Router) resolve(t tenant, w when, depth int) (orgcast.OrganizationID, R
 
 // resolveParent finds whose the rows below one parent row are.
 func (r *Router) resolveParent(parent *table, key []byte, w when, depth int) (orgcast.OrganizationID, Reason) {
-	found, known := parent.rows[string(key)]
+	found, known := parent.rows.get(key)
 	switch w {
 	case atStart:
 		if first, ok := parent.first[string(key)]; ok {
 			found, known = first, true
-		} else if first, ok := parent.emptied[string(key)]; ok {
+		} else if first, ok := parent.emptied.get(key); ok {
 			found, known = first, true
 		} else if !known { // it comes later: what hangs on it was told by that
 			found, known = parent.final[string(key)]
@@ -281,7 +281,7 @@ func (r *Router) loadParent(key, value []byte) error {
 		}
 		steps = append(steps, step{parent: parent, key: string(id)})
 	}
-	t.rows[string(key)] = tenant{steps: steps}.compact()
+	t.rows.set(key, tenant{steps: steps}.compact())
 	return nil
 }
 
