@@ -96,11 +96,13 @@ type head struct {
 	first, next  int    // where the index stands
 	digits       int    // of the index
 	quoted       []byte // the organization, as JSON
+	ofProperty   []byte // what follows the key in a property's payload
 }
 
 func (h *head) make(c orgcast.Cursor, t orgcast.EventType, organization orgcast.OrganizationID, millis int64, source string) {
 	h.made, h.organization, h.eventType, h.source = true, organization, t, source
 	h.quoted = sse.AppendString(h.quoted[:0], string(organization))
+	h.ofProperty = append(append(append(h.ofProperty[:0], `,"organizationId":`...), h.quoted...), `,"operation":"`...)
 	h.text = sse.AppendEventHead(h.text[:0], c, t, organization, millis, source)
 	h.digits = digitsOf(c.Index)
 	h.first = bytes.IndexByte(h.text, '\n') - h.digits

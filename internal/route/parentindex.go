@@ -140,7 +140,10 @@ func (s *shard) owner(slot int) uint32 { return binary.LittleEndian.Uint32(s.are
 // key is the key of the entry that begins at a place, and where the entry ends.
 func (s *shard) key(at uint32) (key []byte, end int) {
 	entry := s.arena[at+4:]
-	n, size := binary.Uvarint(entry)
+	n, size := uint64(entry[0]), 1
+	if n >= 0x80 { // few keys are as long
+		n, size = binary.Uvarint(entry)
+	}
 	return entry[size : size+int(n)], int(at) + 4 + size + int(n)
 }
 

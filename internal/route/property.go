@@ -10,9 +10,7 @@ import (
 func (r *Router) propertyHead(dst, id []byte, operation string) []byte {
 	dst = append(dst, `{"propertyId":`...)
 	dst = sse.AppendText(dst, id)
-	dst = append(dst, `,"organizationId":`...)
-	dst = append(dst, r.head.quoted...)
-	dst = append(dst, `,"operation":"`...)
+	dst = append(dst, r.head.ofProperty...)
 	return append(append(dst, operation...), '"')
 }
 
