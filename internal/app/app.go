@@ -236,7 +236,10 @@ func (a *App) build(fatal func(error)) *house {
 			s.forced.Passed(end)
 		}
 		hooks := m.Feed()
-		hooks.Dispatching = func(tx orgcast.Transaction) { s.visibility.dispatching(tx.XID) }
+		hooks.Dispatching = func(tx orgcast.Transaction) {
+			s.visibility.dispatching(tx.XID)
+			s.hub.Committed(tx.CommitTime)
+		}
 		return feed.New(s.router, log, directory, s.hub, passed, s.spool, hooks)
 	}
 	h := &house{app: a, hub: s.hub, source: s, started: time.Now()}

@@ -22,6 +22,9 @@ type Barrier interface {
 type Hooks struct {
 	// Wrote counts the bytes of one write.
 	Wrote func(bytes int)
+	// Written is called after a write that had events of a live stream in it, with
+	// what is known of the newest: the kernel has them all.
+	Written func(newest hub.Stamp)
 	// Lost is called when a stream ends without a word: the peer left, it took
 	// nothing for the write timeout, or the log could not be read.
 	Lost func(reason Lost, err error)
@@ -74,6 +77,9 @@ func (d *Handler) Serve(w http.ResponseWriter, r *http.Request, s *hub.Stream, w
 		if err := d.write(w, out, step.Frames); err != nil {
 			d.lost(err)
 			return
+		}
+		if d.Hooks.Written != nil && !step.Newest.Committed.IsZero() {
+			d.Hooks.Written(step.Newest)
 		}
 		switch {
 		case step.Done:

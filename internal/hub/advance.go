@@ -38,12 +38,17 @@ func (s *Stream) collect(upTo orgcast.Cursor, joined bool) (runs []run, reached 
 // handOut gives the runs up to a cursor to the driver.
 func (s *Stream) handOut(st *Step, runs []run, upTo orgcast.Cursor) {
 	events := 0
+	var newest stamp
 	for _, r := range runs {
 		if r.last.Compare(upTo) > 0 {
 			break
 		}
 		st.Frames = append(st.Frames, r.frames)
 		events += r.events
+		newest = r.stamp
+	}
+	if s.phase == phaseLive { // what was missed in an absence took no time to arrive
+		st.Newest = s.hub.stamped(newest)
 	}
 	s.cursor = upTo
 	s.behind += events
@@ -85,7 +90,7 @@ func (s *Stream) Load(ctx context.Context) error {
 			}
 			last = e.Cursor
 			if v.allows(e.Type, e.Kind, e.Audience) {
-				runs = append(runs, run{last: e.Cursor, frames: slices.Clone(e.Frame), events: 1, kind: e.Kind})
+				runs = append(runs, run{last: e.Cursor, frames: slices.Clone(e.Frame), events: 1, kind: e.Kind, stamp: stampOf(e.Frame)})
 				budget -= len(e.Frame)
 			} else {
 				budget -= skippedCost // what a filter leaves out is work too

@@ -80,6 +80,8 @@ type Hub struct {
 	watermark atomic.Pointer[mark]
 	feed      atomic.Pointer[feedState]
 	waking    []*Stream // reused by Dispatch
+	born      time.Time
+	stamp     stamp // of the transaction at hand; the feed's
 
 	mu        sync.Mutex
 	tails     map[orgcast.OrganizationID]*tail
@@ -102,7 +104,7 @@ func New(log Log, members Members, config Config) *Hub {
 	config.StepBytes = cmp.Or(config.StepBytes, 256<<10)
 	h := &Hub{
 		log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{}, ids: map[string]*Stream{},
-		sessions: map[orgcast.SessionID]map[*Stream]struct{}{},
+		sessions: map[orgcast.SessionID]map[*Stream]struct{}{}, born: time.Now(),
 	}
 	h.watermark.Store(&mark{})
 	h.feed.Store(&feedState{state: orgcast.FeedStale})
@@ -137,6 +139,7 @@ func (h *Hub) Reset(epoch orgcast.Epoch, end orgcast.LSN) {
 func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, sessions []orgcast.SessionChange, lapped bool) {
 	h.mu.Lock()
 	m := mark{h.watermark.Load().epoch, end}
+	h.stamp.dispatched = time.Since(h.born)
 	wake := h.waking[:0]
 	if lapped {
 		for _, t := range h.tails {
@@ -159,6 +162,7 @@ func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcas
 	wakeAll(wake)
 	clear(wake)
 	h.waking = wake[:0]
+	h.stamp = stamp{}
 }
 
 // Advance raises the watermark where there was nothing to hand out.

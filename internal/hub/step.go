@@ -15,6 +15,8 @@ import (
 // Frames are good until the next step; those of tails and log for ever.
 type Step struct {
 	Frames [][]byte
+	// Newest is of the newest event in Frames, on a stream that is live.
+	Newest Stamp
 	Next   time.Time
 	Done   bool
 	Load   bool

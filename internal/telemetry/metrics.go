@@ -23,7 +23,6 @@ type Metrics struct {
 	transactions, changes, events   prometheus.Counter
 	skipped, spilled                prometheus.Counter
 	withheld, columns, said         *prometheus.CounterVec
-	commitToDispatch                prometheus.Histogram
 	opened                          prometheus.Counter
 	closed, lost, resets, refused   *prometheus.CounterVec
 	delivered, replayed, wrote      prometheus.Counter
@@ -31,23 +30,20 @@ type Metrics struct {
 	logDamaged, logTrouble, stalled prometheus.Counter
 	interruptions                   prometheus.Counter
 
-	totals struct{ transactions, latency, events, delivered, withheld atomic.Int64 }
+	stages *stages
+	totals struct{ events, delivered, withheld atomic.Int64 }
 }
 
 // Totals are sums since the start, for who can't ask a Prometheus.
 type Totals struct {
 	Events, Delivered, Withheld int64
-	// Latency is the mean time from a commit to its dispatch; zero before the first.
+	// Latency is the mean of orgcast_commit_to_socket_seconds; zero before the first.
 	Latency time.Duration
 }
 
 // Totals reads the sums.
 func (m *Metrics) Totals() Totals {
-	t := Totals{Events: m.totals.events.Load(), Delivered: m.totals.delivered.Load(), Withheld: m.totals.withheld.Load()}
-	if n := m.totals.transactions.Load(); n > 0 {
-		t.Latency = time.Duration(m.totals.latency.Load() / n)
-	}
-	return t
+	return Totals{Events: m.totals.events.Load(), Delivered: m.totals.delivered.Load(), Withheld: m.totals.withheld.Load(), Latency: m.stages.total.mean()}
 }
 
 // NewMetrics returns metrics in a registry of their own.
@@ -72,11 +68,7 @@ func NewMetrics() *Metrics {
 	m.withheld = vector("rows_withheld_total", "Mapped rows that were not sent, by table and reason.", "table", "reason")
 	m.columns = vector("columns_missing_total", "Times that a table came without a column that its rule names.", "table", "column")
 	m.said = vector("messages_refused_total", "Events published by SQL that were not sent, by reason.", "reason")
-	m.commitToDispatch = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Namespace: "orgcast", Name: "commit_to_dispatch_seconds", Help: "From the commit, by the database's clock, to the streams' tails.",
-		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-	})
-	m.Registry.MustRegister(m.commitToDispatch)
+	m.stages = newStages(m.Registry)
 	m.opened = counter("streams_opened_total", "Streams that were opened, and pages that were asked for.")
 	m.closed = vector("streams_closed_total", "Streams that ended, by the reason that the client was told; none if it left, page for an answered page.", "reason")
 	m.lost = vector("streams_lost_total", "Streams that ended without a word, by reason.", "reason")
@@ -123,14 +115,12 @@ func (m *Metrics) Route(refused func(publish.Reason, []publish.Problem)) route.H
 // Feed counts what the feed does.
 func (m *Metrics) Feed() feed.Hooks {
 	return feed.Hooks{
-		Committed: func(tx orgcast.Transaction, changes, events int) {
+		Received: m.stages.receive,
+		Committed: func(_ orgcast.Transaction, changes, events int) {
 			m.transactions.Inc()
 			m.changes.Add(float64(changes))
 			m.events.Add(float64(events))
-			latency := time.Since(tx.CommitTime)
-			m.commitToDispatch.Observe(latency.Seconds())
-			m.totals.latency.Add(int64(latency))
-			m.totals.transactions.Add(1)
+			m.stages.dispatch()
 			m.totals.events.Add(int64(events))
 		},
 		Skipped: m.skipped.Inc,
@@ -160,14 +150,16 @@ func (m *Metrics) Hub() hub.Hooks {
 // Delivery counts what a driver does.
 func (m *Metrics) Delivery() delivery.Hooks {
 	return delivery.Hooks{
-		Wrote: func(bytes int) { m.wrote.Add(float64(bytes)) },
-		Lost:  func(reason delivery.Lost, _ error) { m.lost.WithLabelValues(string(reason)).Inc() },
+		Wrote:   func(bytes int) { m.wrote.Add(float64(bytes)) },
+		Written: m.stages.write,
+		Lost:    func(reason delivery.Lost, _ error) { m.lost.WithLabelValues(string(reason)).Inc() },
 	}
 }
 
 // Log counts what the log does. failed is told of the error that ends it.
 func (m *Metrics) Log(damaged, failed func(error)) eventlog.Hooks {
 	return eventlog.Hooks{
+		Durable: m.stages.durable,
 		Failed:  failed,
 		Retired: func(events, bytes int64) { m.retiredEvents.Add(float64(events)); m.retiredBytes.Add(float64(bytes)) },
 		Damaged: func(err error) { m.logDamaged.Inc(); damaged(err) },
