@@ -35,10 +35,12 @@ type Lost string
 
 // The reasons.
 const (
+	// LostPeer is a peer that left, or is dead: the system gave its connection up.
 	LostPeer Lost = "peer_gone"
-	// LostStalled is what the contract's `slow_consumer` comes to with this driver.
-	// A peer that takes nothing can't be told: its `closing` would lie behind what
-	// it does not take, and perhaps in the middle of an event.
+	// LostStalled is a peer that takes nothing. It can't be told `slow_consumer`: its
+	// `closing` would lie behind what it does not take, and perhaps in the middle of
+	// an event. One that takes something, but too little, is told: see
+	// [hub.Config.CatchUp].
 	LostStalled Lost = "stalled"
 	LostLog     Lost = "log_unreadable"
 )

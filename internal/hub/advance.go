@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/oikion/orgcast"
 )
@@ -67,6 +68,14 @@ const skippedCost = 64
 // Load reads what comes next from the log. It blocks. An error is the log's: the
 // stream can't go on.
 func (s *Stream) Load(ctx context.Context) error {
+	if !s.lapped.IsZero() {
+		begun := time.Now()
+		defer func() {
+			if !s.lapped.IsZero() {
+				s.lapped = s.lapped.Add(time.Since(begun)) // the log's slowness is not the peer's
+			}
+		}()
+	}
 	watermark := s.hub.Position()
 	if s.cursor.Epoch != watermark.Epoch {
 		return nil // the next step resets it
@@ -102,7 +111,7 @@ func (s *Stream) Load(ctx context.Context) error {
 			s.reset(orgcast.ResetTooOld, watermark)
 			return nil
 		case err != nil && s.hub.log.Floor().Epoch != watermark.Epoch:
-			s.stranded = true
+			s.stranded, s.lapped = true, time.Time{}
 			return nil
 		case err != nil:
 			return err

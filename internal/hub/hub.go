@@ -37,6 +37,9 @@ type Config struct {
 	Heartbeat time.Duration
 	// Lease is how long a stream lives, ± 20%; 15 min.
 	Lease time.Duration
+	// CatchUp is how long a live stream that fell off its tail may take until it has
+	// everything again; 30 s. What it waits for the log is not counted.
+	CatchUp time.Duration
 	// StepBytes bounds what one step hands out; 256 KiB.
 	StepBytes int
 	Hooks     Hooks
@@ -101,6 +104,7 @@ func New(log Log, members Members, config Config) *Hub {
 	config.ReplayEvents = cmp.Or(config.ReplayEvents, 10_000)
 	config.Heartbeat = cmp.Or(config.Heartbeat, 15*time.Second)
 	config.Lease = cmp.Or(config.Lease, 15*time.Minute)
+	config.CatchUp = cmp.Or(config.CatchUp, 30*time.Second)
 	config.StepBytes = cmp.Or(config.StepBytes, 256<<10)
 	h := &Hub{
 		log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{}, ids: map[string]*Stream{},
