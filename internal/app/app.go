@@ -108,9 +108,9 @@ const shutdownTimeout = 10 * time.Second
 // Run serves until ctx ends, then closes in order. It returns nil after an
 // orderly end.
 func (a *App) Run(ctx context.Context) error {
-	application, err := net.Listen("tcp", a.config.Listen)
+	application, err := server.Listen(ctx, a.config.Listen)
 	if err != nil {
-		return orgcast.WithHint("listen", err, "Set ORGCAST_LISTEN to a free address.")
+		return err
 	}
 	defer application.Close()
 	operator, err := net.Listen("tcp", a.config.AdminListen)
