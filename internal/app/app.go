@@ -253,6 +253,7 @@ func (a *App) build(fatal func(error)) *house {
 		}),
 		Hooks: server.Hooks{
 			Refused:         func(r server.Reason) { m.Refused(string(r)) },
+			Named:           func(n server.Named) { m.Named(string(n)) },
 			Unauthenticated: func(err error) { a.log.Debug("session refused", "reason", err) },
 			Unconfirmed:     func(err error) { a.log.Warn("membership or session not confirmed", "error", err) },
 			Failed: func(r server.Reason, err error) {
@@ -260,9 +261,14 @@ func (a *App) build(fatal func(error)) *house {
 			},
 		},
 		Logger: a.log,
-	}, server.Config{Origins: c.AllowedOrigins, AnyOrigin: c.AnyOrigin})
+	}, server.Config{
+		Origins: c.AllowedOrigins, AnyOrigin: c.AnyOrigin, TrustedProxies: c.ProxyNetworks, ClientHeader: c.ClientAddressHeader,
+	})
 	for _, r := range server.Reasons() {
 		m.Refusable(string(r))
+	}
+	for _, n := range server.Namings() {
+		m.Nameable(string(n))
 	}
 	a.gauges(s)
 	return h

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/oikion/orgcast"
@@ -38,7 +36,7 @@ func (s *Server) admit(r *http.Request, places *places) *refusal {
 	}
 	limits := s.deps.Limits
 	// The address first: one that has enough must not use up the node's connects.
-	if address, ok := limitedAddress(r.RemoteAddr); ok && !places.take(limits.AcquireAddress(address)) {
+	if c := s.client(r); c.limited && !places.take(limits.AcquireAddress(c.address)) {
 		return addressLimit
 	}
 	if limits.Connect(time.Now()) != nil {
@@ -85,21 +83,6 @@ func (s *Server) awaitReady(r *http.Request) *refusal {
 	case <-timer.C:
 		return neverReady
 	}
-}
-
-// limitedAddress is the peer's address, if streams from it are to be counted.
-// A loopback or private peer is a proxy that stands for everybody.
-func limitedAddress(remote string) (netip.Addr, bool) {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return netip.Addr{}, false // a Unix socket: a local peer
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	address = address.Unmap()
-	return address, !address.IsLoopback() && !address.IsPrivate() && !address.IsLinkLocalUnicast()
 }
 
 // count is row 6.

@@ -320,8 +320,8 @@ func TestOnlyPeersFromTheInternetHaveAnAddressLimit(t *testing.T) {
 		"127.0.0.1:1": false, "[::1]:1": false, "10.1.2.3:1": false, "172.16.0.1:1": false, "192.168.1.1:1": false,
 		"[fd00::1]:1": false, "[fe80::1%eth0]:1": false, "[::ffff:10.0.0.1]:1": false, "@": false, "": false, "pipe": false,
 	} {
-		if _, got := limitedAddress(remote); got != want {
-			t.Errorf("%q: got %v", remote, got)
+		if got := newProxies(nil, "X-Forwarded-For").client(&http.Request{RemoteAddr: remote}); got.limited != want {
+			t.Errorf("%q: got %+v", remote, got)
 		}
 	}
 }

@@ -86,6 +86,8 @@ type Limits interface {
 type Hooks struct {
 	// Refused counts every request and connection that was not served.
 	Refused func(Reason)
+	// Named counts how the address was found of every client that opens something.
+	Named func(Named)
 	// Unauthenticated is told why a session was not taken.
 	Unauthenticated func(error)
 	// Unconfirmed is told why it could not be made sure that a user is no member,

@@ -35,6 +35,8 @@ type world struct {
 	held    map[Reason]int  // places that are held
 	serve   func(w http.ResponseWriter, r *http.Request, members []orgcast.Membership)
 
+	named func(Named)
+
 	beside // if whole, the calls beside the stream are there
 	whole  bool
 	// prepare, if set, is done to every new server.
@@ -180,6 +182,7 @@ func (w *world) server() *Server {
 	deps := Deps{
 		Sessions: w, Access: w, Barrier: w, Feed: w, Streams: w, Limits: w,
 		Hooks: Hooks{
+			Named: w.named,
 			Refused: func(r Reason) {
 				w.mu.Lock()
 				defer w.mu.Unlock()

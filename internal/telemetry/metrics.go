@@ -25,6 +25,7 @@ type Metrics struct {
 	withheld, columns, said         *prometheus.CounterVec
 	opened                          prometheus.Counter
 	closed, lost, resets, refused   *prometheus.CounterVec
+	named                           *prometheus.CounterVec
 	delivered, replayed, wrote      prometheus.Counter
 	retiredEvents, retiredBytes     prometheus.Counter
 	logDamaged, logTrouble, stalled prometheus.Counter
@@ -74,6 +75,7 @@ func NewMetrics() *Metrics {
 	m.lost = vector("streams_lost_total", "Streams that ended without a word, by reason.", "reason")
 	m.resets = vector("resets_total", "Times that a client was told to refetch, by reason.", "reason")
 	m.refused = vector("requests_refused_total", "Requests that were refused, by reason.", "reason")
+	m.named = vector("client_addresses_total", "Requests by how their client's address was found: peer (it names nobody else), proxy (a trusted one named it), nobody (a trusted one named nobody that can be made out; they count as one client), untrusted_local and untrusted (a peer that is no trusted proxy named one, and is not believed).", "found")
 	m.delivered = counter("events_delivered_total", "Events handed to streams and pages.")
 	m.replayed = counter("events_replayed_total", "Events that streams were behind when they were opened.")
 	m.wrote = counter("written_bytes_total", "Bytes written to streams.")
@@ -178,6 +180,11 @@ func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc
 // Refusable makes a reason's counter stand at zero before it first happens, so
 // that its first rise is seen.
 func (m *Metrics) Refusable(reason string) { m.refused.WithLabelValues(reason) }
+
+// Named counts how the address of a request's client was found; Nameable makes
+// a way's counter stand at zero.
+func (m *Metrics) Named(how string)    { m.named.WithLabelValues(how).Inc() }
+func (m *Metrics) Nameable(how string) { m.named.WithLabelValues(how) }
 
 // Interrupted counts a feed that broke.
 func (m *Metrics) Interrupted() { m.interruptions.Inc() }
