@@ -30,7 +30,10 @@ type Stats struct {
 	// ConnectionsByOrg those with the most streams.
 	OrganizationCount int                            `json:"organizationCount"`
 	ConnectionsByOrg  map[orgcast.OrganizationID]int `json:"connectionsByOrg"`
-	Replication       Replication                    `json:"replication"`
+	// UntrustedProxies is how many requests came from a loopback or private peer
+	// that names a client, as a proxy does, and is no trusted one.
+	UntrustedProxies int64       `json:"untrustedProxies"`
+	Replication      Replication `json:"replication"`
 }
 
 // Replication is how far the change feed is. Positions are PostgreSQL's.

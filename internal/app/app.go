@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oikion/orgcast"
@@ -202,6 +203,8 @@ type house struct {
 	server  *server.Server
 	source  *source
 	started time.Time
+	// untrusted counts what came through a proxy that nobody said is one.
+	untrusted atomic.Int64
 }
 
 // build fits the rooms together. fatal ends the process in order.
@@ -252,8 +255,13 @@ func (a *App) build(fatal func(error)) *house {
 			ConnectsPerSecond: c.MaxConnectsPerSecond, ConnectBurst: 2 * c.MaxConnectsPerSecond,
 		}),
 		Hooks: server.Hooks{
-			Refused:         func(r server.Reason) { m.Refused(string(r)) },
-			Named:           func(n server.Named) { m.Named(string(n)) },
+			Refused: func(r server.Reason) { m.Refused(string(r)) },
+			Named: func(n server.Named) {
+				m.Named(string(n))
+				if n == server.NamedByLocal {
+					h.untrusted.Add(1)
+				}
+			},
 			Unauthenticated: func(err error) { a.log.Debug("session refused", "reason", err) },
 			Unconfirmed:     func(err error) { a.log.Warn("membership or session not confirmed", "error", err) },
 			Failed: func(r server.Reason, err error) {

@@ -19,7 +19,8 @@ func (h *house) stats() admin.Stats {
 		AverageLatency:    float64(totals.Latency) / float64(time.Millisecond),
 		Uptime:            time.Since(h.started).Seconds(),
 		OrganizationCount: listening.Organizations, ConnectionsByOrg: map[orgcast.OrganizationID]int{},
-		Replication: h.source.stats(listening.Position),
+		UntrustedProxies: h.untrusted.Load(),
+		Replication:      h.source.stats(listening.Position),
 	}
 	for _, o := range listening.Largest {
 		st.ConnectionsByOrg[o.Organization] = o.Streams
