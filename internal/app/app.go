@@ -278,21 +278,12 @@ func (a *App) build(fatal func(error)) *house {
 	for _, n := range server.Namings() {
 		m.Nameable(string(n))
 	}
+	m.Build(a.version)
+	for _, t := range a.rules.All() {
+		m.Withholdable(t.Schema+"."+t.Name, route.Reasons())
+	}
 	a.gauges(s)
 	return h
-}
-
-func (a *App) gauges(s *source) {
-	a.metrics.Gauge("streams_open", "Streams that are open.", func() float64 { return float64(s.hub.Streams()) })
-	a.metrics.Gauge("feed_fresh", "1 while the change feed is where the database is.", func() float64 {
-		if s.Fresh() == nil {
-			return 1
-		}
-		return 0
-	})
-	a.metrics.Gauge("members", "Rows of the membership table.", func() float64 { n, _ := s.directory.Size(); return float64(n) })
-	a.metrics.Gauge("sessions", "Rows of the table of sessions; 0 if it is not read.", func() float64 { return float64(s.directory.Sessions()) })
-	a.metrics.Gauge("organizations", "Organizations.", func() float64 { _, n := s.directory.Size(); return float64(n) })
 }
 
 func (h *house) admin(address net.Addr) http.Handler {

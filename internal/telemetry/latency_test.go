@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"math"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -157,24 +156,6 @@ func TestWhatIsNeverDurableIsForgotten(t *testing.T) {
 	}
 	if n := taken(1 << 40); n != maxPending {
 		t.Errorf("%d are kept", n)
-	}
-}
-
-// No label may name an organization or a user, nor anything else without an end.
-func TestLabelsAreBounded(t *testing.T) {
-	bounded := []string{"stage", "reason", "table", "column", "le", "version", "quantile"}
-	families, err := NewMetrics().Registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			for _, label := range m.GetLabel() {
-				if !slices.Contains(bounded, label.GetName()) {
-					t.Errorf("%s has the label %s", f.GetName(), label.GetName())
-				}
-			}
-		}
 	}
 }
 

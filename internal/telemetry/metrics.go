@@ -85,7 +85,46 @@ func NewMetrics() *Metrics {
 	m.logTrouble = counter("log_trouble_total", "Background errors of the log by which nothing is lost yet.")
 	m.stalled = counter("log_stalls_total", "Times that the log held appends back.")
 	m.interruptions = counter("feed_interruptions_total", "Times that the change feed broke and was begun again.")
+	m.stand()
 	return m
+}
+
+// stand makes counters whose labels are known stand at zero: the rise of one that
+// was not there is no rise to Prometheus, and the first is what an alert is for.
+func (m *Metrics) stand() {
+	for _, reason := range []orgcast.ClosingReason{
+		orgcast.ClosingSessionExpired, orgcast.ClosingMembershipRevoked, orgcast.ClosingLease, orgcast.ClosingSlowConsumer,
+		orgcast.ClosingShutdown, orgcast.ClosingByClient, orgcast.ClosingByOperator, hub.ClosedPage, closedNone,
+	} {
+		m.closed.WithLabelValues(string(reason))
+	}
+	for _, reason := range []delivery.Lost{delivery.LostPeer, delivery.LostStalled, delivery.LostLog} {
+		m.lost.WithLabelValues(string(reason))
+	}
+	for _, reason := range []orgcast.ResetReason{
+		orgcast.ResetTooOld, orgcast.ResetTooMany, orgcast.ResetEpoch, orgcast.ResetAhead, orgcast.ResetMalformed,
+	} {
+		m.resets.WithLabelValues(string(reason))
+	}
+}
+
+// closedNone is the reason of a stream whose client left.
+const closedNone = "none"
+
+// Withholdable makes a table's counters of withheld rows stand at zero.
+func (m *Metrics) Withholdable(table string, reasons []route.Reason) {
+	for _, reason := range reasons {
+		m.withheld.WithLabelValues(table, string(reason))
+	}
+}
+
+// Build says which version runs.
+func (m *Metrics) Build(version string) {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "orgcast", Name: "build_info", Help: "1, with the version that runs.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	m.Registry.MustRegister(info)
 }
 
 // Gauge registers a figure that is read when it is asked for.
@@ -136,7 +175,7 @@ func (m *Metrics) Hub() hub.Hooks {
 		Opened: m.opened.Inc,
 		Closed: func(reason string) {
 			if reason == "" {
-				reason = "none"
+				reason = closedNone
 			}
 			m.closed.WithLabelValues(reason).Inc()
 		},
