@@ -40,7 +40,7 @@ type Config struct {
 	MaxStreamsPerUser         int `env:"ORGCAST_MAX_STREAMS_PER_USER" default:"20" doc:"Open streams of one user."`
 	MaxStreamsPerOrganization int `env:"ORGCAST_MAX_STREAMS_PER_ORGANIZATION" default:"5000" doc:"Open streams of one organization."`
 	MaxStreamsPerAddress      int `env:"ORGCAST_MAX_STREAMS_PER_ADDRESS" default:"100" doc:"Open streams of one client address. An IPv6 client is its /64. Loopback and private peers stand for everybody and have no limit, until ORGCAST_TRUSTED_PROXIES is set."`
-	MaxConnectsPerSecond      int `env:"ORGCAST_MAX_CONNECTS_PER_SECOND" default:"500" doc:"New streams a second, with twice as many at once."`
+	MaxConnectsPerSecond      int `env:"ORGCAST_MAX_CONNECTS_PER_SECOND" default:"500" doc:"New streams a second, with twice as many at once. When they are used up, who has a valid session has as many again: strangers take nothing from members."`
 
 	TrustedProxies      string `env:"ORGCAST_TRUSTED_PROXIES" doc:"The proxies whose word is taken for a client's address: addresses and networks (10.0.3.0/24), separated by commas. By default none: then a client's address is the peer's, and loopback and private peers, which stand for everybody, have no limit. Once set, every address has."`
 	ClientAddressHeader string `env:"ORGCAST_CLIENT_ADDRESS_HEADER" default:"X-Forwarded-For" doc:"The header in which the trusted proxies give it. Of X-Forwarded-For and Forwarded the right-most address that is no trusted proxy's counts; any other, such as X-Real-IP, is one address, and the proxy must replace what a client sends in it."`

@@ -159,6 +159,27 @@ func TestAStreamEndsAtItsSessionsEndAndAtItsLease(t *testing.T) {
 	expect(t, long, long.lease, "closing lease")
 }
 
+// Streams that were opened together must not come back together.
+func TestLeasesAreSpreadOverAllOfTheirJitter(t *testing.T) {
+	h, _, _ := newHub(Config{})
+	var first, last time.Duration
+	for i := range 400 {
+		s := open(h, Spec{})
+		defer s.Close()
+		d := s.lease.Sub(noon)
+		if d < 12*time.Minute || d > 18*time.Minute {
+			t.Fatalf("a lease of %v, want 15 min ± 20%%", d)
+		}
+		if first = min(first, d); i == 0 {
+			first = d
+		}
+		last = max(last, d)
+	}
+	if last-first < 5*time.Minute {
+		t.Errorf("400 leases end within %v", last-first)
+	}
+}
+
 // A user's stream may be opened while his removal is on its way through the
 // house: it is in the directory and not yet dispatched, or the other way round.
 func TestARemovalBetweenCheckAndStartEndsTheStreamAtOnce(t *testing.T) {

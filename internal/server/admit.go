@@ -39,8 +39,8 @@ func (s *Server) admit(r *http.Request, places *places) *refusal {
 	if c := s.client(r); c.limited && !places.take(limits.AcquireAddress(c.address)) {
 		return addressLimit
 	}
-	if limits.Connect(time.Now()) != nil {
-		return connectRate
+	if no := s.connect(r); no != nil {
+		return no
 	}
 	if !places.take(limits.AcquireNode()) {
 		return nodeLimit
@@ -55,10 +55,25 @@ func (s *Server) admitOwner(r *http.Request) *refusal {
 	if s.draining() {
 		return draining
 	}
-	if s.deps.Limits.Connect(time.Now()) != nil {
-		return connectRate
+	if no := s.connect(r); no != nil {
+		return no
 	}
 	return s.awaitReady(r)
+}
+
+// connect takes one of the node's connects of this second. A storm of strangers can
+// use them up: there are as many again for who shows a valid session, and only
+// then is a session looked at before its row.
+func (s *Server) connect(r *http.Request) *refusal {
+	now := time.Now()
+	if s.deps.Limits.Connect(now) == nil {
+		return nil
+	}
+	principal, err := s.deps.Sessions.Authenticate(r.Header["Cookie"], now)
+	if err != nil || principal.User == "" || s.deps.Limits.ConnectKnown(now) != nil {
+		return connectRate
+	}
+	return nil
 }
 
 // awaitReady holds a request while the feed has never been ready.

@@ -27,7 +27,8 @@ type Config struct {
 	ReadyWait time.Duration
 	// BarrierWait is how long the feed may take to catch up before a refusal: 2 s.
 	BarrierWait time.Duration
-	// MaxPending bounds the open connections that carry no stream: 10,000.
+	// MaxPending bounds the open connections that carry no stream: 10,000. Beyond it
+	// the one that has waited longest for a request is cut.
 	MaxPending int
 }
 

@@ -75,6 +75,9 @@ type Resume struct {
 type Limits interface {
 	// Connect takes one of the node's connects of this second.
 	Connect(now time.Time) error
+	// ConnectKnown takes one of those that are kept for who has a valid session,
+	// when Connect has none.
+	ConnectKnown(now time.Time) error
 	AcquireNode() (release func(), err error)
 	AcquireAddress(netip.Addr) (release func(), err error)
 	AcquireUser(orgcast.UserID) (release func(), err error)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func New(deps Deps, config Config) *Server {
 	s.conns = &conns{
 		max:     config.MaxPending,
 		refused: s.connectionRefused,
-		pending: map[net.Conn]struct{}{},
+		pending: map[net.Conn]*list.Element{},
 		fresh:   map[net.Conn]struct{}{},
 	}
 	s.http = &http.Server{

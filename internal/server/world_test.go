@@ -36,6 +36,7 @@ type world struct {
 	serve   func(w http.ResponseWriter, r *http.Request, members []orgcast.Membership)
 
 	named func(Named)
+	kept  bool // connects are kept for who has a session
 
 	beside // if whole, the calls beside the stream are there
 	whole  bool
@@ -151,6 +152,15 @@ func (w *world) acquire(reason Reason) (func(), error) {
 }
 
 func (w *world) Connect(time.Time) error {
+	_, err := w.acquire(ReasonConnectRate)
+	return err
+}
+
+func (w *world) ConnectKnown(time.Time) error {
+	w.note("connect known")
+	if w.kept {
+		return nil
+	}
 	_, err := w.acquire(ReasonConnectRate)
 	return err
 }
