@@ -50,9 +50,10 @@ type source struct {
 	loaded  bool     // router and directory hold what the log has
 	missing []string // columns of the rules that the tables lack, as last said
 	// conn and inspect are those of the connection at hand, for the barrier.
-	conn    atomic.Pointer[replication.Conn]
-	inspect atomic.Pointer[inspector]
-	flushed atomic.Uint64 // the LSN that the database said last
+	conn     atomic.Pointer[replication.Conn]
+	inspect  atomic.Pointer[inspector]
+	flushed  atomic.Uint64                    // the LSN that the database said last
+	slotSeen atomic.Pointer[replication.Slot] // as it was at the last look
 }
 
 // start opens the log, then pumps until ctx ends: again and again, after

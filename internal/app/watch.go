@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/replication"
 	"github.com/oikion/orgcast/internal/route"
 	"github.com/oikion/orgcast/internal/setup"
 )
@@ -71,10 +72,25 @@ func (s *source) served() bool {
 // streaming: a table that a migration made anew sends nothing, not even that.
 const checkEvery = 10 * time.Second
 
+// lookAtSlot remembers the slot as it is, for the figures. look.mu is held.
+func (s *source) lookAtSlot(ctx context.Context, look *inspector) error {
+	slot, err := replication.ReadSlot(ctx, look.conn, s.slot)
+	if err == nil && slot != nil { // without one the stream breaks by itself
+		s.slotSeen.Store(slot)
+	}
+	return err
+}
+
 // watch looks at the database while the stream runs.
 func (s *source) watch(ctx context.Context, look *inspector, fingerprint string) error {
 	ticker := time.NewTicker(checkEvery)
 	defer ticker.Stop()
+	look.mu.Lock()
+	err := s.lookAtSlot(ctx, look)
+	look.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -82,7 +98,7 @@ func (s *source) watch(ctx context.Context, look *inspector, fingerprint string)
 		case <-ticker.C:
 		}
 		look.mu.Lock()
-		err := s.check(ctx, look.conn)
+		err := errors.Join(s.lookAtSlot(ctx, look), s.check(ctx, look.conn))
 		now := fingerprint
 		if err == nil {
 			now, err = s.fingerprint(ctx, look.conn)

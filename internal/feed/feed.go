@@ -31,6 +31,9 @@ type Hub interface {
 
 // Hooks tells the world what the feed does. Each may be nil.
 type Hooks struct {
+	// Received is called for every new transaction, after it was routed and before
+	// it goes to the log, with when its commit arrived.
+	Received func(tx orgcast.Transaction, at time.Time)
 	// Dispatching is called for every transaction before it is handed out.
 	Dispatching func(tx orgcast.Transaction)
 	// Committed is called for every transaction that was dispatched.
@@ -65,6 +68,7 @@ type Feed struct {
 
 	// of the transaction at hand
 	tx        orgcast.Transaction
+	received  time.Time
 	childSeen bool // a row that asks a parent was looked at
 	changes   int
 	events    int
@@ -129,7 +133,7 @@ func (f *Feed) Frame(_ orgcast.LSN, frame []byte) error {
 	if kind != pgoutput.KindCommit {
 		return nil
 	}
-	f.inside = false
+	f.inside, f.received = false, f.now()
 	if err := f.commit(); err != nil {
 		return err
 	}
@@ -194,6 +198,9 @@ func (f *Feed) commit() error {
 			f.hooks.Skipped()
 		}
 		return nil
+	}
+	if f.hooks.Received != nil {
+		f.hooks.Received(f.tx, f.received)
 	}
 	if err := f.log.Append(f.batch(), f.tx.EndLSN, f.tx.CommitTime); err != nil {
 		return err

@@ -329,3 +329,24 @@ func TestThePositionNeverGoesBackAndNothingIsDispatchedTwice(t *testing.T) {
 		}
 	})
 }
+
+// What is measured begins when the commit arrives, and only a new transaction is.
+func TestANewTransactionIsReceivedOnceBeforeTheLogHasIt(t *testing.T) {
+	f, w := begin(t)
+	arrived := time.Unix(1_763_881_200, 0)
+	f.now = func() time.Time { return arrived }
+	var received []orgcast.Transaction
+	f.hooks.Received = func(tx orgcast.Transaction, at time.Time) {
+		w.hear("received")
+		if !at.Equal(arrived) {
+			t.Errorf("received at %v, the commit arrived at %v", at, arrived)
+		}
+		received = append(received, tx)
+	}
+	mustSend(t, f, transaction(2000, pgoutputtest.Relation(clients), newClient("c1")))
+	expect(t, "order", w.heard, []string{"received", "log", "directory", "hub", "passed"})
+	mustSend(t, f, transaction(2000, pgoutputtest.Relation(clients), newClient("c1")))
+	if len(received) != 1 || received[0].EndLSN != 2010 || !received[0].CommitTime.Equal(eventlogtest.Committed) {
+		t.Errorf("received %+v", received)
+	}
+}
