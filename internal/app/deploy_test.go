@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/oikion/orgcast/internal/server"
 )
 
 // datasource is what of Grafana's model names where to ask.
@@ -201,6 +203,36 @@ func TestTheAlertsAskForWhatIsExported(t *testing.T) {
 	} {
 		if !strings.Contains(asked, about) {
 			t.Errorf("no alert asks for %s", about)
+		}
+	}
+}
+
+// A refusal is the server's fault, somebody's who asks too much, or the request's
+// own: a new reason has to be one of them, and the first two have an alert.
+func TestEveryRefusalThatIsNotTheRequestsOwnHasAnAlert(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/prometheus/orgcast.rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerted := map[server.Reason]bool{}
+	for _, list := range regexp.MustCompile(`orgcast_requests_refused_total\{reason=~"([^"]*)"\}`).FindAllStringSubmatch(string(text), -1) {
+		for reason := range strings.SplitSeq(list[1], "|") {
+			if alerted[server.Reason(reason)] {
+				t.Errorf("%s is in two alerts", reason)
+			}
+			alerted[server.Reason(reason)] = true
+		}
+	}
+	own := []server.Reason{
+		server.ReasonOrigin, server.ReasonBody, server.ReasonQueryLength, server.ReasonNotFound, server.ReasonMethod, server.ReasonUnauthorized,
+		server.ReasonQuery, server.ReasonMissingOrganization, server.ReasonChannel, server.ReasonType, server.ReasonOrganizationID,
+		server.ReasonTooManyOrganizations, server.ReasonConnectionID, server.ReasonLimit, server.ReasonWait, server.ReasonBodyType,
+		server.ReasonBodyTooLarge, server.ReasonBodySlow, server.ReasonBodyMalformed, server.ReasonUnknownConnection, server.ReasonNotMember,
+		server.ReasonKey, server.ReasonIdempotencyKey, server.ReasonKeyScope, server.ReasonInvalidEvents, server.ReasonClientGone,
+	}
+	for _, reason := range server.Reasons() {
+		if alerted[reason] == slices.Contains(own, reason) {
+			t.Errorf("%s: alerted %v, the request's own fault %v", reason, alerted[reason], slices.Contains(own, reason))
 		}
 	}
 }

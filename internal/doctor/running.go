@@ -33,7 +33,7 @@ func running(ctx context.Context, s *Scene) []Finding {
 		return nil
 	}
 	text := fmt.Sprintf("serve had %d requests from loopback or private peers that name a client's address, as proxies do, and are not in ORGCAST_TRUSTED_PROXIES", f.UntrustedProxies)
-	const cure = "set ORGCAST_TRUSTED_PROXIES to the address of the proxy, such as 127.0.0.1, if nothing else connects from there"
+	const cure = "set ORGCAST_TRUSTED_PROXIES to the address of the proxy, such as 127.0.0.1, if it sets the header itself and nothing else connects from there: docs/OPERATIONS.md, Behind proxies"
 	if len(s.config.ProxyNetworks) > 0 {
 		return []Finding{found(ProxyUntrusted, text+": all who come through one of them count as one client", cure).as(Warning)}
 	}

@@ -19,10 +19,16 @@ import (
 // session is bounded, and members don't notice.
 func TestStrangersCostLittleAndShutNobodyOut(t *testing.T) {
 	h := settled(t, 1)
-	s := serve(t, h.environ, map[string]string{"ORGCAST_MAX_CONNECTS_PER_SECOND": "20", "ORGCAST_MAX_STREAMS_PER_USER": "100"})
-	s.ready(t)
-	t.Run("anonymous-connect-storm", func(t *testing.T) { storm(t, h, s) })
-	t.Run("slow-header-body", func(t *testing.T) { slowly(t, h, s) })
+	t.Run("anonymous-connect-storm", func(t *testing.T) {
+		s := serve(t, h.environ, map[string]string{"ORGCAST_MAX_CONNECTS_PER_SECOND": "20", "ORGCAST_MAX_STREAMS_PER_USER": "100"})
+		s.ready(t)
+		storm(t, h, s)
+	})
+	t.Run("slow-header-body", func(t *testing.T) {
+		s := serve(t, h.environ, nil)
+		s.ready(t)
+		slowly(t, h, s)
+	})
 }
 
 // storm is more connects than are let in, without a session or with one that is
