@@ -29,6 +29,9 @@ var (
 	ErrOrder = errors.New("events are out of order")
 	// ErrPartialState: a part of a transaction that is not its last carries state.
 	ErrPartialState = errors.New("state in a part of a transaction that is not its last")
+	// ErrNotOne: only one organization's events can be purged; those for
+	// [orgcast.Everyone] are nobody's own.
+	ErrNotOne = errors.New("not one organization")
 	// ErrTooLong: an organization identifier is above [orgcast.MaxOrganizationID].
 	ErrTooLong = errors.New("organization identifier is too long")
 
