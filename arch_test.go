@@ -42,12 +42,13 @@ var rooms = map[string][]string{
 	"internal/doctor": {
 		"internal/codec", "internal/config", "internal/eventlog", "internal/replication", "internal/route", "internal/session", "internal/setup",
 	},
+	"internal/rulecheck": {"internal/codec", "internal/publish", "internal/route", "internal/setup"},
 	"internal/demo": {
 		"examples/oikion", "internal/app", "internal/cluster", "internal/codec", "internal/config", "internal/session", "internal/setup",
 	},
 	"cmd/orgcast": {
 		"internal/admin", "internal/app", "internal/codec", "internal/config", "internal/demo", "internal/doctor", "internal/eventlog",
-		"internal/session", "internal/setup", "internal/telemetry",
+		"internal/route", "internal/rulecheck", "internal/session", "internal/setup", "internal/telemetry",
 	},
 	// Test kits: only tests import them.
 	"internal/pgtest":                {"examples/oikion", "internal/cluster"},
