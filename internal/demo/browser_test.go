@@ -118,6 +118,7 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 		w.sees("#feed", "price €480,000 → €495,000")
 		w.sees("#feed", "by Alice")
 	}
+	carol.until(`document.getElementById("state-name").textContent === "Live" && /^[0-9.]+ m?s$/.test(document.getElementById("latency").textContent)`)
 	alice.click(card("villa") + " .field.status")
 	alice.eval(`(() => { const s = document.activeElement; s.value = "SOLD"; s.dispatchEvent(new Event("change")); })()`, nil)
 	carol.sees(card("villa"), "Sold")
@@ -134,6 +135,32 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	alice.press("Escape")
 	alice.until(`document.activeElement.matches("` + card("loft") + ` .field.price")`)
 	alice.sees(card("loft"), "€210,000")
+
+	// A notification is seen by its addressee alone: not by who sent it, and by
+	// nobody of another organization (see below). It is sent with the keyboard.
+	alice.click("#notify")
+	alice.until(`document.activeElement.matches("#notify-form select") && document.activeElement.selectedOptions[0].textContent === "Carol"`)
+	alice.press("Tab")
+	alice.types(`Viewing moved to 5 <b>sharp</b>`)
+	alice.press("Enter")
+	alice.sees("#notify-sent", "Told Carol")
+	alice.until(`document.getElementById("notify-form").hidden && document.activeElement.id === "notify"`)
+	carol.size(390, 780) // on a phone
+	carol.sees("#notices", "Viewing moved to 5 <b>sharp</b>")
+	carol.sees("#notices", "Alice · Aegean Estates")
+	carol.until(`document.documentElement.scrollWidth <= 390 && document.querySelectorAll("#notices b").length === 0`)
+	if path := os.Getenv("ORGCAST_DEMO_SHOTS"); path != "" {
+		shoot(t, carol, filepath.Join(path, "phone.png"))
+	}
+	carol.click("#notices button")
+	carol.until(`document.getElementById("notices").children.length === 0 && document.activeElement.id === "notify"`)
+	carol.size(1280, 860)
+	carol.click("#notify")
+	carol.press("Escape")
+	carol.until(`document.getElementById("notify-form").hidden`)
+	if feed := alice.text("#feed"); strings.Contains(feed, "Viewing") || alice.text("#notices") != "" {
+		t.Errorf("alice hears what she told carol:\n%s", feed)
+	}
 
 	// While one is away events pile up, and come in order, each once.
 	carol.click("#toggle")
@@ -164,8 +191,20 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 		t.Errorf("after the replay carol sees\n%s\nand alice\n%s", c, a)
 	}
 	if *picture != "" {
+		alice.click("#notify")
+		alice.press("Tab")
+		alice.types("The buyer of the villa is here")
+		alice.press("Enter")
+		carol.sees("#notices", "The buyer")
 		takePicture(t, alice, carol)
+		carol.click("#notices button")
 	}
+
+	// A stream that orgcast ends, here for another role, comes back by itself.
+	demo.psql(t, `UPDATE organization_members SET role = 'ADMIN' WHERE "userId" = 'carol' AND "organizationId" = 'aegean'`)
+	carol.sees("#state", "0 events replayed")
+	carol.until(live)
+	carol.sees("#feed", "permissions changed")
 
 	// A text of the database is a text on the page.
 	markup := `<img src=x onerror=document.body.remove()> & "more"`
@@ -186,7 +225,7 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	bob.sees("#cards", "Villa above the bay")
 	bob.sees(card("villa"), "2 notes")
 	alice.until(`!document.querySelector("` + card("villa") + `")`)
-	if feed := bob.text("#feed"); strings.Contains(feed, "495,000") || strings.Contains(feed, "stone") {
+	if feed := bob.text("#feed"); strings.Contains(feed, "495,000") || strings.Contains(feed, "stone") || strings.Contains(feed, "Viewing") || bob.text("#notices") != "" {
 		t.Errorf("bob heard of another organization:\n%s", feed)
 	}
 
@@ -222,6 +261,14 @@ func boardOf(w *window) (s string) {
 	w.t.Helper()
 	w.eval(`[...document.querySelectorAll(".card")].map((c) => [...c.querySelectorAll(".field, .bedrooms, summary")].map((e) => e.textContent).join(" | ")).join("\n")`, &s)
 	return s
+}
+
+// shoot writes what a window shows to a file.
+func shoot(t *testing.T, w *window, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, w.screenshot(), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // takePicture puts two windows side by side, in light and in dark.
