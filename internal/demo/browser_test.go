@@ -19,7 +19,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-var picture = flag.String("picture", "", "write the README's picture of two windows to this file")
+var (
+	picture = flag.String("picture", "", "write the README's picture of two windows to this file")
+	shots   = flag.String("shots", "", "write what the windows show on the way to this directory")
+)
 
 // printed gathers what the demo says.
 type printed struct {
@@ -106,6 +109,8 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	alice := browser.open(t, shared, "alice", demo.Page)
 	carol := browser.open(t, shared, "carol", demo.Beside)
 	bob := browser.open(t, other, "bob", demo.Page)
+	alice.until(`document.querySelector("#users input")`)
+	alice.shoot("sign-in")
 	alice.signIn("alice")
 	carol.signIn("carol")
 	bob.signIn("bob")
@@ -149,9 +154,7 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	carol.sees("#notices", "Viewing moved to 5 <b>sharp</b>")
 	carol.sees("#notices", "Alice · Aegean Estates")
 	carol.until(`document.documentElement.scrollWidth <= 390 && document.querySelectorAll("#notices b").length === 0`)
-	if path := os.Getenv("ORGCAST_DEMO_SHOTS"); path != "" {
-		shoot(t, carol, filepath.Join(path, "phone.png"))
-	}
+	carol.shoot("notification-on-a-phone")
 	carol.click("#notices button")
 	carol.until(`document.getElementById("notices").children.length === 0 && document.activeElement.id === "notify"`)
 	carol.size(1280, 860)
@@ -166,6 +169,7 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	carol.click("#toggle")
 	carol.until(closed)
 	carol.sees("#state", "you disconnected")
+	carol.shoot("disconnected")
 	alice.writes("villa", "price", "490000")
 	alice.sees(card("villa"), "€490,000")
 	alice.writes("villa", "price", "485000")
@@ -187,6 +191,7 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	carol.until(`document.getElementById("replayed").textContent === "4"`)
 	carol.until(`[...document.querySelectorAll(".was-replayed")].map((e) => e.querySelector(".what").textContent).join("; ") ===
 		"new, at €300,000; bedrooms 4 → 5; price €490,000 → €485,000; price €495,000 → €490,000"`)
+	carol.shoot("replayed")
 	if a, c := boardOf(alice), boardOf(carol); a != c {
 		t.Errorf("after the replay carol sees\n%s\nand alice\n%s", c, a)
 	}
@@ -218,6 +223,7 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	carol.until(live)
 	carol.sees("#cards", "Old oil mill")
 	carol.until(`!document.getElementById("cards").innerText.includes("Villa")`)
+	carol.shoot("another-organization")
 	bob.until(`document.getElementById("count").textContent === "0"`)
 	carol.click(`[data-id="aegean"]`)
 	carol.until(live)
@@ -261,14 +267,6 @@ func boardOf(w *window) (s string) {
 	w.t.Helper()
 	w.eval(`[...document.querySelectorAll(".card")].map((c) => [...c.querySelectorAll(".field, .bedrooms, summary")].map((e) => e.textContent).join(" | ")).join("\n")`, &s)
 	return s
-}
-
-// shoot writes what a window shows to a file.
-func shoot(t *testing.T, w *window, path string) {
-	t.Helper()
-	if err := os.WriteFile(path, w.screenshot(), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // takePicture puts two windows side by side, in light and in dark.

@@ -46,7 +46,7 @@ func (l *Log) Purge(ctx context.Context, organization orgcast.OrganizationID) (p
 	ctx, end := l.untilClosed(ctx)
 	defer end()
 	if p.Floor, err = l.raise(organization); err != nil {
-		return Purged{}, fmt.Errorf("store floor: %w", err)
+		return Purged{}, err
 	}
 	if l.opts.Hooks.Purged != nil {
 		defer func() { l.opts.Hooks.Purged(int64(p.Events), int64(p.Bytes)) }()
@@ -132,7 +132,10 @@ func (l *Log) raise(organization orgcast.OrganizationID) (orgcast.Cursor, error)
 	if err := b.Set(purgedKey(organization), encodeFloor(floor), nil); err != nil {
 		return orgcast.Cursor{}, err
 	}
-	return floor, l.commit(b)
+	if err := l.commit(b); err != nil {
+		return orgcast.Cursor{}, fmt.Errorf("store floor: %w", err)
+	}
+	return floor, nil
 }
 
 // erase deletes the organization's events up to its floor from one segment, and
