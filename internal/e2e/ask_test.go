@@ -60,7 +60,18 @@ func (s *instance) command(t testing.TB, status int, args ...string) told {
 // TestTheOperatorFollowsAsksWhyAndPurges with the commands, on a real server: of
 // one organization, while another whose id begins like its own loses nothing.
 func TestTheOperatorFollowsAsksWhyAndPurges(t *testing.T) {
-	h := settled(t, 10) // org_1 and org_10
+	h := newHouse(t)
+	h.fill(t, 10) // org_1 and org_10
+	h.setUp(t)
+	// With the role that serve has, which may read the catalog and little else.
+	if status, text := run(t, h.environ, "", "rules", "check"); status != 0 || !strings.Contains(text, "secrets   token: kept here") || !strings.HasSuffix(text, "\nSound.\n") {
+		t.Errorf("rules check: status %d\n%s", status, text)
+	}
+	h.Exec(t, `ALTER TABLE notes REPLICA IDENTITY DEFAULT`)
+	if status, text := run(t, h.environ, "", "rules", "check"); status != 1 || !strings.Contains(text, "✗ preset:oikion:") || !strings.Contains(text, "tables.notes: ") || !strings.Contains(text, "→ Run orgcast setup") {
+		t.Errorf("rules check without an identity: status %d\n%s", status, text)
+	}
+	h.Exec(t, `ALTER TABLE notes REPLICA IDENTITY FULL`)
 	s := serve(t, h.environ, map[string]string{"ORGCAST_ADMIN_TOKEN": "a-token-of-the-test-0815"})
 	cookie, other := h.cookie(t, "user_1"), h.cookie(t, "user_10")
 	until(t, time.Minute, func() string {
