@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	"internal/delivery":    {"internal/hub"},
 	"internal/feed":        {"internal/pgoutput", "internal/route", "internal/eventlog"},
 	"internal/server":      {"internal/codec"},
-	"internal/admin":       {"internal/codec"},
+	"internal/admin":       {"internal/codec", "internal/sse"},
 	"internal/telemetry":   {"internal/delivery", "internal/eventlog", "internal/feed", "internal/hub", "internal/publish", "internal/route"},
 	"internal/app": {
 		"internal/access", "internal/admin", "internal/config", "internal/delivery", "internal/eventlog", "internal/feed", "internal/hub",
@@ -42,12 +42,13 @@ var rooms = map[string][]string{
 	"internal/doctor": {
 		"internal/codec", "internal/config", "internal/eventlog", "internal/replication", "internal/route", "internal/session", "internal/setup",
 	},
+	"internal/rulecheck": {"internal/codec", "internal/publish", "internal/route", "internal/setup"},
 	"internal/demo": {
 		"examples/oikion", "internal/app", "internal/cluster", "internal/codec", "internal/config", "internal/session", "internal/setup",
 	},
 	"cmd/orgcast": {
-		"internal/app", "internal/codec", "internal/config", "internal/demo", "internal/doctor", "internal/session",
-		"internal/setup", "internal/telemetry",
+		"internal/admin", "internal/app", "internal/codec", "internal/config", "internal/demo", "internal/doctor", "internal/eventlog",
+		"internal/route", "internal/rulecheck", "internal/session", "internal/setup", "internal/telemetry",
 	},
 	"bench": {"examples/oikion", "internal/cluster", "internal/session"},
 	// Test kits: only tests import them.

@@ -38,6 +38,10 @@ type commands struct {
 	Setup   setupCmd   `cmd:"" help:"Prepare the database: publication, replica identities, role."`
 	Serve   serveCmd   `cmd:"" help:"Stream changes to browsers."`
 	Doctor  doctorCmd  `cmd:"" help:"Tell what is wrong with this installation, and the cure; change nothing."`
+	Rules   rulesCmd   `cmd:"" help:"Tell what the rules send, and whether the database fits them."`
+	Tail    tailCmd    `cmd:"" help:"Follow an organization's events, as the running process hands them out."`
+	Explain explainCmd `cmd:"" help:"Tell why an event does or does not reach a user; without an event, what was withheld."`
+	Log     logCmd     `cmd:"" help:"Delete an organization's events from the event log."`
 	Session sessionCmd `cmd:"" help:"Check or make session cookies."`
 	Demo    demoCmd    `cmd:"" help:"A throwaway PostgreSQL, orgcast on it, and an application with a page, on this machine only."`
 	Version versionCmd `cmd:"" help:"Print the version."`

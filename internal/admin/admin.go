@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"io"
@@ -40,6 +41,15 @@ type Deps struct {
 	// of the user in the organization, and tells how many, for POST
 	// /api/realtime/kick; nil leaves it out.
 	Kick func(orgcast.UserID, orgcast.OrganizationID) int
+	// Purge removes an organization's events from the log, for POST
+	// /api/realtime/purge; nil leaves it out. ErrNotYet: there is no log yet.
+	Purge func(context.Context, orgcast.OrganizationID) (Purged, error)
+	// Tail is the log that GET /api/realtime/tail follows; nil leaves it out.
+	// TailEnded, if set, counts every tail that ended or was refused.
+	Tail      Log
+	TailEnded func(TailEnd)
+	// Explain knows what GET /api/realtime/explain tells; nil leaves it out.
+	Explain *Explainer
 	// Refused, if set, counts every call that was refused.
 	Refused func(Reason)
 }
@@ -71,6 +81,15 @@ func New(config Config, deps Deps) http.Handler {
 	}
 	if deps.Kick != nil {
 		mux.HandleFunc("POST /api/realtime/kick", kick(deps.Kick))
+	}
+	if deps.Purge != nil {
+		mux.HandleFunc("POST /api/realtime/purge", purge(deps.Purge))
+	}
+	if deps.Tail != nil {
+		mux.Handle("GET /api/realtime/tail", newTails(deps.Tail, deps.TailEnded))
+	}
+	if deps.Explain != nil {
+		mux.Handle("GET /api/realtime/explain", deps.Explain)
 	}
 	return newGate(config, deps.Refused, mux)
 }

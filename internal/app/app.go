@@ -123,7 +123,12 @@ func (a *App) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	h := a.build(cancel)
-	adminServer := &http.Server{Handler: h.admin(operator.Addr()), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	asking, stopAsking := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopAsking(nil)
+	adminServer := &http.Server{
+		Handler: h.admin(operator.Addr()), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute,
+		BaseContext: func(net.Listener) context.Context { return asking },
+	}
 
 	var running sync.WaitGroup
 	serve := func(what string, run func() error) {
@@ -165,6 +170,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer done()
 	h.server.Drain()
 	h.hub.Shutdown()
+	stopAsking(admin.ErrStopping)
 	stopFeed()
 	err = errors.Join(h.server.Shutdown(closing), adminServer.Shutdown(closing))
 	running.Wait()
@@ -275,6 +281,9 @@ func (a *App) build(fatal func(error)) *house {
 	for _, r := range server.Reasons() {
 		m.Refusable(string(r))
 	}
+	for _, end := range admin.TailEnds() {
+		m.TailEndable(string(end))
+	}
 	for _, n := range server.Namings() {
 		m.Nameable(string(n))
 	}
@@ -298,6 +307,8 @@ func (h *house) admin(address net.Addr) http.Handler {
 			h.app.log.Info("streams ended by the operator", "closed", closed)
 			return closed
 		},
-		Refused: func(r admin.Reason) { h.app.metrics.Refused("admin_" + string(r)) },
+		Purge: h.purge, Tail: operatorLog{h.source, h.hub}, Explain: h.explainer(),
+		TailEnded: func(end admin.TailEnd) { h.app.metrics.TailEnded(string(end)) },
+		Refused:   func(r admin.Reason) { h.app.metrics.Refused("admin_" + string(r)) },
 	})
 }

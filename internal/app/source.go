@@ -138,7 +138,9 @@ func (s *source) Read(ctx context.Context, organization orgcast.OrganizationID, 
 }
 
 // Floor is the log's, for the hub.
-func (s *source) Floor() orgcast.Cursor { return s.opened.Load().Floor() }
+func (s *source) Floor(organization orgcast.OrganizationID) orgcast.Cursor {
+	return s.opened.Load().FloorOf(organization)
+}
 
 // session is one connection, from the first look at the database until
 // something breaks.

@@ -31,7 +31,7 @@ func (l log) Read(ctx context.Context, _ orgcast.OrganizationID, _, _ orgcast.Cu
 	return l.read(ctx)
 }
 
-func (l log) Floor() orgcast.Cursor { return orgcast.Position(1, 100) }
+func (l log) Floor(orgcast.OrganizationID) orgcast.Cursor { return orgcast.Position(1, 100) }
 
 // members has one, who stays.
 type members struct{}

@@ -270,7 +270,7 @@ func (k *kept) Read(_ context.Context, _ orgcast.OrganizationID, after, upTo org
 	return nil
 }
 
-func (k *kept) Floor() orgcast.Cursor { return orgcast.Position(1, 100) }
+func (k *kept) Floor(orgcast.OrganizationID) orgcast.Cursor { return orgcast.Position(1, 100) }
 
 // flood commits an event of about a kilobyte, ten times a second.
 func (f *fixture) flood(k *kept, until <-chan struct{}) {

@@ -19,7 +19,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-var picture = flag.String("picture", "", "write the README's picture of two windows to this file")
+var (
+	picture = flag.String("picture", "", "write the README's picture of two windows to this file")
+	shots   = flag.String("shots", "", "write what the windows show on the way to this directory")
+)
 
 // printed gathers what the demo says.
 type printed struct {
@@ -106,6 +109,8 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	alice := browser.open(t, shared, "alice", demo.Page)
 	carol := browser.open(t, shared, "carol", demo.Beside)
 	bob := browser.open(t, other, "bob", demo.Page)
+	alice.until(`document.querySelector("#users input")`)
+	alice.shoot("sign-in")
 	alice.signIn("alice")
 	carol.signIn("carol")
 	bob.signIn("bob")
@@ -118,6 +123,7 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 		w.sees("#feed", "price €480,000 → €495,000")
 		w.sees("#feed", "by Alice")
 	}
+	carol.until(`document.getElementById("state-name").textContent === "Live" && /^[0-9.]+ m?s$/.test(document.getElementById("latency").textContent)`)
 	alice.click(card("villa") + " .field.status")
 	alice.eval(`(() => { const s = document.activeElement; s.value = "SOLD"; s.dispatchEvent(new Event("change")); })()`, nil)
 	carol.sees(card("villa"), "Sold")
@@ -135,10 +141,35 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	alice.until(`document.activeElement.matches("` + card("loft") + ` .field.price")`)
 	alice.sees(card("loft"), "€210,000")
 
+	// A notification is seen by its addressee alone: not by who sent it, and by
+	// nobody of another organization (see below). It is sent with the keyboard.
+	alice.click("#notify")
+	alice.until(`document.activeElement.matches("#notify-form select") && document.activeElement.selectedOptions[0].textContent === "Carol"`)
+	alice.press("Tab")
+	alice.types(`Viewing moved to 5 <b>sharp</b>`)
+	alice.press("Enter")
+	alice.sees("#notify-sent", "Told Carol")
+	alice.until(`document.getElementById("notify-form").hidden && document.activeElement.id === "notify"`)
+	carol.size(390, 780) // on a phone
+	carol.sees("#notices", "Viewing moved to 5 <b>sharp</b>")
+	carol.sees("#notices", "Alice · Aegean Estates")
+	carol.until(`document.documentElement.scrollWidth <= 390 && document.querySelectorAll("#notices b").length === 0`)
+	carol.shoot("notification-on-a-phone")
+	carol.click("#notices button")
+	carol.until(`document.getElementById("notices").children.length === 0 && document.activeElement.id === "notify"`)
+	carol.size(1280, 860)
+	carol.click("#notify")
+	carol.press("Escape")
+	carol.until(`document.getElementById("notify-form").hidden`)
+	if feed := alice.text("#feed"); strings.Contains(feed, "Viewing") || alice.text("#notices") != "" {
+		t.Errorf("alice hears what she told carol:\n%s", feed)
+	}
+
 	// While one is away events pile up, and come in order, each once.
 	carol.click("#toggle")
 	carol.until(closed)
 	carol.sees("#state", "you disconnected")
+	carol.shoot("disconnected")
 	alice.writes("villa", "price", "490000")
 	alice.sees(card("villa"), "€490,000")
 	alice.writes("villa", "price", "485000")
@@ -160,12 +191,25 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	carol.until(`document.getElementById("replayed").textContent === "4"`)
 	carol.until(`[...document.querySelectorAll(".was-replayed")].map((e) => e.querySelector(".what").textContent).join("; ") ===
 		"new, at €300,000; bedrooms 4 → 5; price €490,000 → €485,000; price €495,000 → €490,000"`)
+	carol.shoot("replayed")
 	if a, c := boardOf(alice), boardOf(carol); a != c {
 		t.Errorf("after the replay carol sees\n%s\nand alice\n%s", c, a)
 	}
 	if *picture != "" {
+		alice.click("#notify")
+		alice.press("Tab")
+		alice.types("The buyer of the villa is here")
+		alice.press("Enter")
+		carol.sees("#notices", "The buyer")
 		takePicture(t, alice, carol)
+		carol.click("#notices button")
 	}
+
+	// A stream that orgcast ends, here for another role, comes back by itself.
+	demo.psql(t, `UPDATE organization_members SET role = 'ADMIN' WHERE "userId" = 'carol' AND "organizationId" = 'aegean'`)
+	carol.sees("#state", "0 events replayed")
+	carol.until(live)
+	carol.sees("#feed", "permissions changed")
 
 	// A text of the database is a text on the page.
 	markup := `<img src=x onerror=document.body.remove()> & "more"`
@@ -179,6 +223,7 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	carol.until(live)
 	carol.sees("#cards", "Old oil mill")
 	carol.until(`!document.getElementById("cards").innerText.includes("Villa")`)
+	carol.shoot("another-organization")
 	bob.until(`document.getElementById("count").textContent === "0"`)
 	carol.click(`[data-id="aegean"]`)
 	carol.until(live)
@@ -186,7 +231,7 @@ func TestPeopleSeeEachOthersChanges(t *testing.T) {
 	bob.sees("#cards", "Villa above the bay")
 	bob.sees(card("villa"), "2 notes")
 	alice.until(`!document.querySelector("` + card("villa") + `")`)
-	if feed := bob.text("#feed"); strings.Contains(feed, "495,000") || strings.Contains(feed, "stone") {
+	if feed := bob.text("#feed"); strings.Contains(feed, "495,000") || strings.Contains(feed, "stone") || strings.Contains(feed, "Viewing") || bob.text("#notices") != "" {
 		t.Errorf("bob heard of another organization:\n%s", feed)
 	}
 

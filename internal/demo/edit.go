@@ -11,11 +11,12 @@ import (
 // Bounds of what the demo keeps: cards of an organization, notes of a card, the
 // letters of each.
 const (
-	maxProperties  = 100
-	maxNotes       = 20
-	maxDescription = 120
-	maxNote        = 280
-	maxBedrooms    = 99
+	maxProperties   = 100
+	maxNotes        = 20
+	maxDescription  = 120
+	maxNote         = 280
+	maxNotification = 140
+	maxBedrooms     = 99
 )
 
 // edit is a change of a property: what is nil stays.

@@ -17,6 +17,7 @@ func (a *application) routes() http.Handler {
 	call("GET /api/me", a.me)
 	call("GET /api/organizations/{organization}/properties", a.listProperties)
 	call("POST /api/organizations/{organization}/properties", a.createProperty)
+	call("POST /api/organizations/{organization}/notifications", a.notify)
 	call("PATCH /api/properties/{property}", a.updateProperty)
 	call("DELETE /api/properties/{property}", a.deleteProperty)
 	call("POST /api/properties/{property}/move", a.moveProperty)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +179,17 @@ func (w *window) writes(property, field, value string) {
 
 // card is the selector of a property's card.
 func card(property string) string { return "#property-" + property }
+
+// shoot writes what the window shows to a file, if that was asked for.
+func (w *window) shoot(name string) {
+	w.t.Helper()
+	if *shots == "" {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(*shots, name+".png"), w.screenshot(), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
 
 func (w *window) screenshot() []byte {
 	w.t.Helper()

@@ -61,7 +61,7 @@ func (l *Log) wipe(ctx context.Context) error {
 	l.begins.Add(1)
 	l.mu.Lock()
 	l.ready, l.identity, l.epoch = false, Identity{}, 0
-	l.floor, l.segments = orgcast.Cursor{}, nil
+	l.floor, l.segments, l.purged = orgcast.Cursor{}, nil, nil
 	l.mu.Unlock()
 	l.open, l.high = openTransaction{}, orgcast.Cursor{}
 	l.position.Store(0)

@@ -17,6 +17,8 @@
 //     before it did.
 //   - No reader crosses a gap without being told: what was retired lies below
 //     [Log.Floor], and the floor is raised before anything is removed.
+//   - An organization that was purged has a floor of its own, stored before its
+//     events are deleted.
 //   - An organization's keys are length-prefixed: no reader of "org_1" can meet a
 //     key of "org_10".
 //
@@ -39,6 +41,7 @@
 //	'e' segment:4 len:1 organization LSN:8 index:8      event: version:1 kind:1 type:1 user roles frame
 //	'f'                                                 floor: LSN:8 index:8
 //	'i'                                                 identity: system:8 timeline:4 epoch:4 database slot rules; absent in an empty log
+//	'o' organization                                    its own floor, where it was purged: LSN:8 index:8
 //	'p'                                                 position: end LSN:8 commit time:8 (Unix ns)
 //	's' segment:4                                       first, last cursor, opened, last time, events, bytes: 8 × 8 bytes
 //	't' space:1 key                                     state, as its owner wrote it

@@ -29,6 +29,9 @@ var (
 	ErrOrder = errors.New("events are out of order")
 	// ErrPartialState: state of a transaction that comes in parts is not staged.
 	ErrPartialState = errors.New("state of a transaction in parts is not staged")
+	// ErrNotOne: only one organization's events can be purged; those for
+	// [orgcast.Everyone] are nobody's own.
+	ErrNotOne = errors.New("not one organization")
 	// ErrTooLong: an organization identifier is above [orgcast.MaxOrganizationID].
 	ErrTooLong = errors.New("organization identifier is too long")
 

@@ -72,3 +72,15 @@ func (l *Log) Tables() (bounds [][2][]byte, err error) {
 	}
 	return bounds, err
 }
+
+// PurgedKeys counts the floors of organizations.
+func (l *Log) PurgedKeys() (n int, err error) {
+	it, err := l.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixPurged}, UpperBound: []byte{prefixPurged + 1}})
+	if err != nil {
+		return 0, err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		n++
+	}
+	return n, it.Close()
+}

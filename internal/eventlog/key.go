@@ -9,6 +9,7 @@ import (
 // The first byte of every key. doc.go has the table.
 const (
 	prefixEvent   = 'e'
+	prefixPurged  = 'o'
 	prefixSegment = 's'
 	prefixState   = 't'
 	prefixStaged  = 'u'
@@ -79,6 +80,10 @@ func segmentOfKey(key []byte) (uint32, bool) {
 
 func segmentKey(segment uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{prefixSegment}, segment)
+}
+
+func purgedKey(organization orgcast.OrganizationID) []byte {
+	return append([]byte{prefixPurged}, organization...)
 }
 
 func appendStateKey(b []byte, space orgcast.Space, key []byte) []byte {

@@ -33,6 +33,10 @@ type Log struct {
 	identity Identity
 	epoch    orgcast.Epoch
 	floor    orgcast.Cursor
+	// purged are the floors of organizations that were purged above floor. It
+	// grows by the operator's hand alone, and retention outlives its entries.
+	// Replaced, never changed.
+	purged   map[orgcast.OrganizationID]orgcast.Cursor
 	segments []segment // ascending; replaced, but for the last, never changed
 	closed   bool
 
@@ -84,7 +88,8 @@ func (l *Log) Position() orgcast.LSN { return orgcast.LSN(l.position.Load()) }
 // Durable is the end of the last transaction that is fsynced.
 func (l *Log) Durable() orgcast.LSN { return orgcast.LSN(l.durable.Load()) }
 
-// Floor is the lowest cursor that can be resumed from without a gap.
+// Floor is the lowest cursor that can be resumed from without a gap, by an
+// organization that was not purged: see [Log.FloorOf].
 func (l *Log) Floor() orgcast.Cursor {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

@@ -1,6 +1,7 @@
 package eventlog_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,15 @@ type model struct {
 	state    map[string]string
 	position orgcast.LSN
 	floor    orgcast.Cursor
+	purged   map[orgcast.OrganizationID]orgcast.Cursor
+}
+
+// floorOf is where an organization begins.
+func (m *model) floorOf(org orgcast.OrganizationID) orgcast.Cursor {
+	if c, ok := m.purged[org]; ok {
+		return c
+	}
+	return m.floor
 }
 
 func (m *model) read(org orgcast.OrganizationID, after, upTo orgcast.Cursor) []string {
@@ -162,7 +172,8 @@ func (m *machine) deliver(t *rapid.T) []orgcast.Event {
 func (m *machine) commit(t *rapid.T) {
 	events := m.deliver(t)
 	lsn := events[0].Cursor.LSN
-	end := lsn + orgcast.LSN(rapid.IntRange(1, 300).Draw(t, "length"))
+	// No commit record is one byte long: see [orgcast.Position].
+	end := lsn + orgcast.LSN(rapid.IntRange(2, 300).Draw(t, "length"))
 	staged := len(slices.Concat(m.staged...)) > 0 || rapid.Bool().Draw(t, "staged")
 	m.append(t, end, events, staged, m.changes(t)...)
 	m.events = slices.Concat(m.events, m.parts, events)
@@ -213,6 +224,12 @@ func (m *machine) readSome(t *rapid.T) {
 		got = append(got, eventText(e))
 		return len(got) < limit
 	})
+	if after.Compare(m.floorOf(org)) < 0 {
+		if !errors.Is(err, eventlog.ErrBelowFloor) || len(got) > 0 {
+			t.Fatalf("%q from %s, below %s: read %q, %v", org, after, m.floorOf(org), got, err)
+		}
+		return
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +238,27 @@ func (m *machine) readSome(t *rapid.T) {
 	if !slices.Equal(got, want) {
 		t.Fatalf("%q from %s to %s: read %q, want %q", org, after, upTo, got, want)
 	}
+}
+
+// purge removes an organization, to where the transactions are complete.
+func (m *machine) purge(t *rapid.T) {
+	org := modelOrganizations.Draw(t, "purged")
+	before := len(m.events)
+	got, err := m.log.Purge(t.Context(), org)
+	if org == orgcast.Everyone {
+		if !errors.Is(err, eventlog.ErrNotOne) {
+			t.Fatalf("purge of everyone: %v", err)
+		}
+		return
+	}
+	m.events = slices.DeleteFunc(slices.Clone(m.events), func(e orgcast.Event) bool { return e.Organization == org })
+	if err != nil || got.Events != uint64(before-len(m.events)) || got.Floor != m.log.FloorOf(org) {
+		t.Fatalf("purge of %q: %+v, %v; the model loses %d", org, got, err, before-len(m.events))
+	}
+	if got.Floor != orgcast.Position(eventlogtest.Epoch, m.position) {
+		t.Fatalf("floor %s, position %d", got.Floor, m.position)
+	}
+	m.purged[org] = got.Floor
 }
 
 // check holds all against the model.
@@ -247,6 +285,7 @@ func TestLogIsAsGoodAsASliceAndAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{fs: vfs.NewMem(), model: model{
 			state:    map[string]string{},
+			purged:   map[orgcast.OrganizationID]orgcast.Cursor{},
 			position: eventlogtest.Start,
 			floor:    orgcast.Position(eventlogtest.Epoch, eventlogtest.Start),
 		}}
@@ -263,7 +302,7 @@ func TestLogIsAsGoodAsASliceAndAMap(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"commit": m.commit, "commit again": m.commit, "part": m.part, "keepalive": m.keepalive,
-			"read": m.readSome, "read again": m.readSome, "reopen": m.reopen, "": m.check,
+			"read": m.readSome, "read again": m.readSome, "reopen": m.reopen, "purge": m.purge, "": m.check,
 		})
 	})
 }

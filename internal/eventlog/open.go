@@ -143,6 +143,9 @@ func (l *Log) load() error {
 	if err := l.discardAbove(end); err != nil {
 		return err
 	}
+	if err := l.loadPurged(); err != nil {
+		return err
+	}
 	l.durable.Store(uint64(end))
 	l.ready = true
 	return nil
@@ -167,7 +170,8 @@ func (l *Log) verify() error {
 		if err != nil {
 			return err
 		}
-		if found.events != s.events || found.first != s.first || found.last != s.last {
+		// A purge takes events out, and leaves the bounds.
+		if found.events != s.events || s.events > 0 && (found.first.Compare(s.first) < 0 || found.last.Compare(s.last) > 0) {
 			return fmt.Errorf("%w: segment %d has %d events of %d", errDamaged, s.id, found.events, s.events)
 		}
 	}

@@ -68,6 +68,8 @@ type Hooks struct {
 	// Retired tells how many events and bytes, before compression, were given
 	// up for MaxBytes, MaxAge, MinFree or a damaged block.
 	Retired func(events, bytes int64)
+	// Purged tells how many events and bytes, before compression, a purge removed.
+	Purged func(events, bytes int64)
 	// Damaged tells of what was found broken: before a directory is set aside,
 	// and when a block's checksum is wrong.
 	Damaged func(error)

@@ -21,7 +21,7 @@ const readCheck = 256
 // deadline of seconds: a reader keeps the files that it began with from being
 // removed.
 //
-// ErrBelowFloor: some of the events are retired; none was passed to fn.
+// ErrBelowFloor: some of the events are retired or purged; none was passed to fn.
 // ErrOtherEpoch, ErrEmpty, ErrClosed: likewise.
 func (l *Log) Read(ctx context.Context, organization orgcast.OrganizationID, after, upTo orgcast.Cursor,
 	fn func(e *orgcast.Event) bool) (err error) {
@@ -55,9 +55,9 @@ func (l *Log) Read(ctx context.Context, organization orgcast.OrganizationID, aft
 		}
 	}
 	// The floor is looked at behind the opening of the iterators. They see what
-	// there was when they were opened until they are closed, and a retirement
-	// raises the floor before it removes: what is above the floor now, they see.
-	segments, err := l.segmentsBetween(after, upTo)
+	// there was when they were opened until they are closed, and a retirement or a
+	// purge raises the floor before it removes: what is above the floor now, they see.
+	segments, err := l.segmentsBetween(organization, after, upTo)
 	if err == nil && l.begins.Load() != begins {
 		err = ErrOtherEpoch // the iterators may see the epoch before
 	}
@@ -78,9 +78,9 @@ func (l *Log) enter() bool {
 	return true
 }
 
-// segmentsBetween lists the segments that may hold events with after < cursor <=
-// upTo.
-func (l *Log) segmentsBetween(after, upTo orgcast.Cursor) ([]uint32, error) {
+// segmentsBetween lists the segments that may hold an organization's events with
+// after < cursor <= upTo.
+func (l *Log) segmentsBetween(organization orgcast.OrganizationID, after, upTo orgcast.Cursor) ([]uint32, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	switch {
@@ -88,7 +88,7 @@ func (l *Log) segmentsBetween(after, upTo orgcast.Cursor) ([]uint32, error) {
 		return nil, ErrEmpty
 	case after.Epoch != l.epoch || upTo.Epoch != l.epoch:
 		return nil, ErrOtherEpoch
-	case after.Compare(l.floor) < 0:
+	case after.Compare(l.floorOf(organization)) < 0:
 		return nil, ErrBelowFloor
 	case upTo.Compare(after) <= 0:
 		return nil, nil

@@ -111,7 +111,14 @@ func (l *Log) retire(old []segment) error {
 		return err
 	}
 	l.mu.Lock()
-	l.floor = floor
+	gone, left := l.outlived(floor)
+	for _, organization := range gone {
+		if err := b.Delete(purgedKey(organization), nil); err != nil {
+			l.mu.Unlock()
+			return err
+		}
+	}
+	l.floor, l.purged = floor, left
 	l.segments = append([]segment(nil), l.segments[len(old):]...)
 	l.mu.Unlock()
 	if err := l.commit(b); err != nil {

@@ -269,7 +269,7 @@ func (w *world) stepAny() {
 
 func (w *world) act() {
 	t := w.t
-	switch n := rapid.IntRange(0, 106).Draw(t, "action"); {
+	switch n := rapid.IntRange(0, 108).Draw(t, "action"); {
 	case n < 30:
 		w.commit()
 	case n < 45:
@@ -310,6 +310,13 @@ func (w *world) act() {
 		w.endOwn()
 	case n < 106:
 		w.kick()
+	case n < 108:
+		if w.log.epoch == w.epoch {
+			organization := rapid.SampledFrom(organizations).Draw(t, "purged")
+			w.log.purge(organization, w.watermark())
+			w.meanwhile()
+			w.hub.Forget(organization)
+		}
 	}
 }
 

@@ -116,7 +116,7 @@ func (s *Stream) Load(ctx context.Context) error {
 		case errors.Is(err, orgcast.ErrBelowFloor):
 			s.reset(orgcast.ResetTooOld, watermark)
 			return nil
-		case err != nil && s.hub.log.Floor().Epoch != watermark.Epoch:
+		case err != nil && s.hub.log.Floor(p.organization).Epoch != watermark.Epoch:
 			s.stranded, s.lapped = true, time.Time{}
 			return nil
 		case err != nil:

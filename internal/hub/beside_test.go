@@ -145,7 +145,7 @@ func (w *world) fill(c *client) (idle bool) {
 	default:
 		w.moves(c, "page", p.Cursor.String())
 		room := c.taken < p.Limit && next != nil && next.Kind == orgcast.KindEvent && p.bytes+len(next.Frame) <= p.MaxBytes
-		if room && w.log.epoch == w.epoch && c.pos.Epoch == w.epoch && !below(c.pos, w.log.floor) {
+		if room && w.log.epoch == w.epoch && c.pos.Epoch == w.epoch && !below(c.pos, w.floorOf(c)) {
 			w.t.Fatalf("a page of %d events ends before %v", c.taken, next.Cursor)
 		}
 	}

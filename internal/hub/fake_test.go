@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/oikion/orgcast"
@@ -17,6 +18,7 @@ type memoryLog struct {
 	mu     sync.Mutex
 	epoch  orgcast.Epoch // zero: wiped
 	floor  orgcast.Cursor
+	purged map[orgcast.OrganizationID]orgcast.Cursor
 	events []orgcast.Event
 }
 
@@ -28,7 +30,7 @@ func (l *memoryLog) Read(_ context.Context, organization orgcast.OrganizationID,
 	if after.Epoch != l.epoch || upTo.Epoch != l.epoch {
 		return errOtherEpoch
 	}
-	if after.Compare(l.floor) < 0 {
+	if after.Compare(l.floorOf(organization)) < 0 {
 		return orgcast.ErrBelowFloor
 	}
 	for _, e := range l.events {
@@ -46,10 +48,30 @@ func (l *memoryLog) Read(_ context.Context, organization orgcast.OrganizationID,
 	return nil
 }
 
-func (l *memoryLog) Floor() orgcast.Cursor {
+func (l *memoryLog) Floor(organization orgcast.OrganizationID) orgcast.Cursor {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.floorOf(organization)
+}
+
+func (l *memoryLog) floorOf(organization orgcast.OrganizationID) orgcast.Cursor {
+	if c, ok := l.purged[organization]; ok && c.Epoch == l.floor.Epoch && c.Compare(l.floor) > 0 {
+		return c
+	}
 	return l.floor
+}
+
+// purge removes an organization's events up to a place.
+func (l *memoryLog) purge(organization orgcast.OrganizationID, at orgcast.Cursor) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.purged == nil {
+		l.purged = map[orgcast.OrganizationID]orgcast.Cursor{}
+	}
+	l.purged[organization] = at
+	l.events = slices.DeleteFunc(l.events, func(e orgcast.Event) bool {
+		return e.Organization == organization && e.Cursor.Compare(at) <= 0
+	})
 }
 
 func (l *memoryLog) append(events ...orgcast.Event) {

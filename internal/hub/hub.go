@@ -14,7 +14,8 @@ import (
 // Log is where events are read that are no longer on a tail.
 type Log interface {
 	Read(ctx context.Context, organization orgcast.OrganizationID, after, upTo orgcast.Cursor, fn func(*orgcast.Event) bool) error
-	Floor() orgcast.Cursor
+	// Floor is the lowest cursor from which the organization can be read on.
+	Floor(organization orgcast.OrganizationID) orgcast.Cursor
 }
 
 // Members tells who belongs where, and which sessions of the database there are, as of the last transaction.

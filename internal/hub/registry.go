@@ -68,6 +68,34 @@ func (h *Hub) Kick(user orgcast.UserID, organization orgcast.OrganizationID) int
 	return len(wake)
 }
 
+// Forget drops what the tail of an organization holds, of which the log has been
+// purged. A stream that has not come so far is told to refetch by its log; one that
+// has notices nothing.
+func (h *Hub) Forget(organization orgcast.OrganizationID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t := h.tails[organization]; t != nil {
+		t.lap(h.watermark.Load().cursor())
+	}
+}
+
+// Listening tells how many streams of a user follow an organization now, and how
+// many of them take events of a type.
+func (h *Hub) Listening(user orgcast.UserID, organization orgcast.OrganizationID, t orgcast.EventType) (streams, taking int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.streams {
+		if !s.started || s.spec.User != user || !slices.Contains(s.spec.Organizations, organization) {
+			continue
+		}
+		streams++
+		if s.filter.Load().Passes(t) {
+			taking++
+		}
+	}
+	return streams, taking
+}
+
 // Stats is who listens, and where the feed is.
 type Stats struct {
 	// Streams is how many streams were started, and Subscriptions how many

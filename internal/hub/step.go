@@ -129,7 +129,7 @@ func (s *Stream) greet(now time.Time, watermark orgcast.Cursor) {
 		hello.Fresh = true
 	case resume.Epoch != watermark.Epoch:
 		reason = orgcast.ResetEpoch
-	case below(resume, s.hub.log.Floor()) || below(resume, s.floor):
+	case s.retired(resume) || below(resume, s.floor):
 		reason = orgcast.ResetTooOld
 	default:
 		begin = resume
@@ -139,6 +139,17 @@ func (s *Stream) greet(now time.Time, watermark orgcast.Cursor) {
 	if reason != "" {
 		s.reset(reason, watermark)
 	}
+}
+
+// retired tells whether the log has given up, of one of the organizations, what
+// lies after a cursor.
+func (s *Stream) retired(c orgcast.Cursor) bool {
+	for i := range s.parts {
+		if below(c, s.hub.log.Floor(s.parts[i].organization)) {
+			return true
+		}
+	}
+	return false
 }
 
 // below tells whether a cursor lies below a floor. A floor of another epoch, in

@@ -82,6 +82,17 @@ func (w *world) next(c *client, upTo orgcast.Cursor) *orgcast.Event {
 	return nil
 }
 
+// floorOf is where the log begins for a client.
+func (w *world) floorOf(c *client) orgcast.Cursor {
+	floor := w.log.floor
+	for _, o := range c.spec.Organizations {
+		if at := w.log.Floor(o); at.Compare(floor) > 0 {
+			floor = at
+		}
+	}
+	return floor
+}
+
 // limit is how far a client may be told.
 func (w *world) limit(c *client) orgcast.Cursor {
 	limit := w.watermark()
@@ -178,7 +189,7 @@ func (w *world) greet(c *client) orgcast.Cursor {
 	c.greeted, c.told = true, orgcast.FeedLive
 	c.pos = w.watermark()
 	if resumes := c.spec.HasResume && !c.spec.Malformed; resumes && c.spec.Resume.Epoch == w.epoch &&
-		!below(c.spec.Resume, w.log.floor) && !below(c.spec.Resume, c.floor) {
+		!below(c.spec.Resume, w.floorOf(c)) && !below(c.spec.Resume, c.floor) {
 		c.pos = c.spec.Resume
 	}
 	return c.pos
@@ -196,7 +207,7 @@ func (w *world) reset(c *client, m message) {
 	case orgcast.ResetEpoch:
 		legit = at.Epoch != w.epoch || c.pos.Epoch != w.epoch
 	case orgcast.ResetTooOld:
-		legit = below(at, w.log.floor) || below(at, c.floor) || below(c.pos, c.loadFloor)
+		legit = below(at, w.floorOf(c)) || below(at, c.floor) || below(c.pos, c.loadFloor)
 	case orgcast.ResetTooMany:
 		legit = c.behind >= w.config.ReplayEvents
 	case orgcast.ResetAhead:
@@ -204,7 +215,7 @@ func (w *world) reset(c *client, m message) {
 	}
 	if !legit {
 		w.t.Fatalf("reset %s is not true: stream at %v (resumes at %v), behind %d, log from %v to %v, member since %v",
-			m.Reason, c.pos, c.spec.Resume, c.behind, w.log.floor, w.watermark(), c.floor)
+			m.Reason, c.pos, c.spec.Resume, c.behind, w.floorOf(c), w.watermark(), c.floor)
 	}
 	if to := w.watermark(); m.Cursor == to.String() {
 		c.pos = to
@@ -243,7 +254,7 @@ func (w *world) close(c *client, m message) {
 func (w *world) step(c *client) (idle bool) {
 	if c.load {
 		c.load = false
-		c.loaded, c.loadFloor = w.watermark(), w.log.floor
+		c.loaded, c.loadFloor = w.watermark(), w.floorOf(c)
 		if err := c.stream.Load(w.t.Context()); err != nil {
 			w.t.Fatalf("load: %v", err)
 		}

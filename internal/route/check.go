@@ -1,6 +1,7 @@
 package route
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -16,6 +17,37 @@ import (
 // problem is something wrong in a rule file, at a YAML path.
 type problem struct{ path, text string }
 
+// Problem is something wrong in a rule file. [ParseRules] joins all of them.
+type Problem struct {
+	// Path is the member, as in "tables.a.columns[0]"; Line is where it stands,
+	// from 1 on. Empty and 0 if that is not known.
+	Path string
+	Line int
+	// Text is what is wrong, and the cure.
+	Text string
+
+	excerpt string
+}
+
+// Error prints the problem with the lines around it.
+func (p *Problem) Error() string {
+	if p.Path == "" {
+		return "read rules: " + p.Text + p.excerpt
+	}
+	return "read rules: " + p.Path + ": " + p.Text + p.excerpt
+}
+
+// malformed is what the YAML itself is not, or a member that no rule file has.
+func malformed(err error) error {
+	p := &Problem{Text: strings.TrimSpace(yaml.FormatError(err, false, true))}
+	if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil {
+		p.Line = e.GetToken().Position.Line
+		text, excerpt, _ := strings.Cut(p.Text, "\n")
+		p.Text, p.excerpt = text, "\n"+excerpt
+	}
+	return p
+}
+
 // maxProblems is how many of them are shown: each costs a look through the file.
 const maxProblems = 10
 
@@ -28,21 +60,26 @@ func describe(source []byte, problems []problem) error {
 			errs = append(errs, fmt.Errorf("read rules: and %d more", len(problems)-i))
 			break
 		}
-		errs = append(errs, fmt.Errorf("read rules: %s: %s%s", strings.TrimPrefix(p.path, "$."), p.text, excerpt(source, p.path)))
+		text, line := excerpt(source, p.path)
+		errs = append(errs, &Problem{strings.TrimPrefix(p.path, "$."), line, p.text, text})
 	}
 	return errors.Join(errs...)
 }
 
-func excerpt(source []byte, path string) string {
+// excerpt is the lines around a place, and its own.
+func excerpt(source []byte, path string) (text string, line int) {
 	p, err := yaml.PathString(path)
 	if err != nil {
-		return ""
+		return "", 0
 	}
-	text, err := p.AnnotateSource(source, false)
+	annotated, err := p.AnnotateSource(source, false)
 	if err != nil {
-		return "" // the place is one that is not there
+		return "", 0 // the place is one that is not there
 	}
-	return "\n" + strings.TrimRight(string(text), "\n")
+	if node, err := p.ReadNode(bytes.NewReader(source)); err == nil {
+		line = node.GetToken().Position.Line
+	}
+	return "\n" + strings.TrimRight(string(annotated), "\n"), line
 }
 
 // deniedTables can't be enabled at all: every column of theirs is a credential

@@ -164,11 +164,15 @@ func (c *ColumnRule) UnmarshalYAML(unmarshal func(any) error) error {
 
 // Preset reads a rule file that orgcast ships.
 func Preset(name string) (*Rules, error) {
-	source, err := presets.ReadFile("preset/" + name + ".yaml")
+	source, err := PresetSource(name)
 	if err != nil {
-		return nil, orgcast.WithHint("read rules", fmt.Errorf("no preset %q", name), "The presets are: "+strings.Join(presetNames(), ", ")+".")
+		return nil, err
 	}
 	return ParseRules(source)
+}
+
+func noPreset(name string) error {
+	return orgcast.WithHint("read rules", fmt.Errorf("no preset %q", name), "The presets are: "+strings.Join(presetNames(), ", ")+".")
 }
 
 func presetNames() (names []string) {
@@ -187,7 +191,7 @@ func ParseRules(source []byte) (*Rules, error) {
 	}
 	var r Rules
 	if err := yaml.UnmarshalWithOptions(source, &r, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("read rules: %s", strings.TrimSpace(yaml.FormatError(err, false, true)))
+		return nil, malformed(err)
 	}
 	if r.Schema == "" {
 		r.Schema = "public"

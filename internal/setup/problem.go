@@ -42,8 +42,10 @@ const (
 type Problem struct {
 	Code  Code
 	Table string // "public.listings", or ""
-	Text  string // what is so
-	Hint  string // the operator's next step
+	// Column is the one that it is about, or "".
+	Column string
+	Text   string // what is so
+	Hint   string // the operator's next step
 	// Fatal: serve must not stream. Otherwise it is a warning.
 	Fatal bool
 }

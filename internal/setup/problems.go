@@ -48,11 +48,15 @@ func tableProblems(f *facts, cfg Config) []Problem {
 			fatal(TableKind, "name an ordinary or a partitioned table in the rule", "%s", why)
 		}
 		for _, c := range t.Columns {
+			before := len(out)
 			switch {
 			case !slices.Contains(r.columns, c):
 				fatal(ColumnMissing, "run the application's migrations, or correct the rule", "has no column %s", c)
 			case t.Published && slices.Contains(r.generated, c):
 				fatal(ColumnGenerated, "take the column out of the rule", "has a generated column %s, which the WAL does not carry", c)
+			}
+			for i := range out[before:] {
+				out[before+i].Column = c
 			}
 		}
 		if t.Published && r.rowSecurity && !t.TenantOnly {

@@ -28,8 +28,11 @@ type Metrics struct {
 	named                           *prometheus.CounterVec
 	delivered, replayed, wrote      prometheus.Counter
 	retiredEvents, retiredBytes     prometheus.Counter
+	purgedEvents                    prometheus.Counter
 	logDamaged, logTrouble, stalled prometheus.Counter
 	interruptions                   prometheus.Counter
+	tailsEnded                      *prometheus.CounterVec
+	explained                       tallies
 
 	stages *stages
 	totals struct{ events, delivered, withheld atomic.Int64 }
@@ -81,9 +84,11 @@ func NewMetrics() *Metrics {
 	m.wrote = counter("written_bytes_total", "Bytes written to streams.")
 	m.retiredEvents = counter("log_retired_events_total", "Events that retention gave up.")
 	m.retiredBytes = counter("log_retired_bytes_total", "Bytes that retention gave up.")
+	m.purgedEvents = counter("log_purged_events_total", "Events that the operator had purged.")
 	m.logDamaged = counter("log_damaged_total", "Damage that was found in the log.")
 	m.logTrouble = counter("log_trouble_total", "Background errors of the log by which nothing is lost yet.")
 	m.stalled = counter("log_stalls_total", "Times that the log held appends back.")
+	m.tailsEnded = vector("tails_ended_total", "Operator's tails that ended or were refused, by reason.", "reason")
 	m.interruptions = counter("feed_interruptions_total", "Times that the change feed broke and was begun again.")
 	m.stand()
 	return m
@@ -143,11 +148,13 @@ func (m *Metrics) Route(refused func(publish.Reason, []publish.Problem)) route.H
 	return route.Hooks{
 		Withheld: func(table string, reason route.Reason) {
 			m.withheld.WithLabelValues(table, string(reason)).Inc()
+			m.explained.withheld.add(table, string(reason))
 			m.totals.withheld.Add(1)
 		},
 		ColumnMissing: func(table, column string) { m.columns.WithLabelValues(table, column).Inc() },
 		Refused: func(reason publish.Reason, problems []publish.Problem) {
 			m.said.WithLabelValues(string(reason)).Inc()
+			m.explained.refused.add("", string(reason))
 			refused(reason, problems)
 		},
 	}
@@ -203,6 +210,7 @@ func (m *Metrics) Log(damaged, failed func(error)) eventlog.Hooks {
 		Durable: m.stages.durable,
 		Failed:  failed,
 		Retired: func(events, bytes int64) { m.retiredEvents.Add(float64(events)); m.retiredBytes.Add(float64(bytes)) },
+		Purged:  func(events, _ int64) { m.purgedEvents.Add(float64(events)) },
 		Damaged: func(err error) { m.logDamaged.Inc(); damaged(err) },
 		Trouble: func(n int64, _ error) { m.logTrouble.Add(float64(n)) },
 		Stalled: func(on bool) {

@@ -46,6 +46,7 @@ export const remove = (property) => call("DELETE", `/api/properties/${segment(pr
 export const move = (property, organizationId) => call("POST", `/api/properties/${segment(property)}/move`, { organizationId });
 export const createNote = (property, content) => call("POST", `/api/properties/${segment(property)}/notes`, { content });
 export const deleteNote = (note) => call("DELETE", `/api/notes/${segment(note)}`);
+export const notify = (organization, userId, text) => call("POST", `/api/organizations/${segment(organization)}/notifications`, { userId, text });
 
 // streamURL is orgcast's, at the page's own origin.
 export const streamURL = (organization) => `/api/realtime/stream?organizationId=${segment(organization)}`;

@@ -4,6 +4,8 @@ import * as api from "/api.js";
 import { $, duration, element, flash } from "/dom.js";
 import { Board } from "/board.js";
 import { Feed, words } from "/feed.js";
+import { clear, notice } from "/notices.js";
+import * as notify from "/notify.js";
 import { Stream } from "/stream.js";
 
 const stateNames = { connecting: "Connecting", "catching-up": "Catching up", live: "Live", stale: "Stale", closed: "Closed" };
@@ -24,7 +26,8 @@ class View {
   #welcome = ""; // what the last replay brought
   #over = false;
 
-  constructor(organization, others) {
+  constructor(me, organization, others) {
+    this.me = me;
     this.organization = organization;
     this.#board = new Board(organization, others, () => this.#state === "live");
     this.#stream = new Stream(api.streamURL(organization.id), {
@@ -81,6 +84,9 @@ class View {
   #event(event, replayed) {
     if (this.#over) return;
     this.#feed.event(event, Date.now(), replayed, words(event, this.#board));
+    if (event.type === "notification.new") {
+      notice(event.payload, this.#board.nameOf(event.payload.metadata?.from), this.organization.name);
+    }
     if (!this.#waiting) this.#board.apply(event);
     else if (this.#waiting.push(event) > mostWaiting) this.#waiting.shift();
   }
@@ -100,6 +106,7 @@ class View {
         if (late()) return;
         $("problem").textContent = "";
         this.#board.show(rows);
+        notify.offer(rows.members, this.me);
       } catch (failure) {
         if (!(failure instanceof api.Failure)) throw failure;
         if (late()) return;
@@ -133,7 +140,8 @@ function follow(account, organization) {
   view?.end();
   for (const tab of $("organizations").children) tab.setAttribute("aria-current", String(tab.dataset.id === organization.id));
   $("problem").textContent = "";
-  view = new View(organization, account.organizations.filter((o) => o.id !== organization.id));
+  notify.follow(organization.id);
+  view = new View(account.id, organization, account.organizations.filter((o) => o.id !== organization.id));
 }
 
 function showDesk(account) {
@@ -151,6 +159,7 @@ function showDesk(account) {
 async function showSignIn() {
   view?.end();
   view = null;
+  clear();
   $("desk").hidden = true;
   $("sign-in").hidden = false;
   document.title = "Oikion, live on orgcast";
@@ -192,6 +201,7 @@ function listen() {
   $("toggle").addEventListener("click", () => view?.toggle());
   addEventListener("online", () => view?.hurry());
 
+  notify.listen();
   const form = $("add-form");
   const open = (yes) => {
     form.hidden = !yes;

@@ -72,6 +72,8 @@ export function words({ type, payload }, board) {
       if (payload.entityId === "*") return { what: `every ${payload.entityType} is gone` };
       if (operation === "delete") return { what: `${payload.entityType} deleted` };
       return { subject: board.titleOf(data.propertyId), what: data.content ? `“${data.content}”` : `${payload.entityType} ${operation}d`, who: board.nameOf(data.createdBy) };
+    case "notification.new":
+      return { subject: "For you", what: `“${payload.title}”`, who: board.nameOf(payload.metadata?.from) };
     case "member.join":
       return { subject: board.nameOf(payload.userId), what: `joined as ${payload.role}` };
     case "member.leave":

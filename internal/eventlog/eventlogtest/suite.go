@@ -43,6 +43,8 @@ func Run(t *testing.T, opener func(t *testing.T) Opener) {
 		{"a transaction that is redelivered after its first parts is there once", testRedelivery},
 		{"Begin wipes, and a failed one leaves an empty log", testBegin},
 		{"a cursor below the floor or of another epoch is refused", testFloor},
+		{"a purged organization is gone, is told so, and no other is touched", testPurge},
+		{"a purge leaves a transaction that is not complete to its end", testPurgeWithinTransaction},
 		{"a closed log says so", testClosed},
 	}
 	for _, tt := range tests {
