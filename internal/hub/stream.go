@@ -61,6 +61,7 @@ type Stream struct {
 	loaded     []run          // read from the log, not handed out yet
 	loadedTo   orgcast.Cursor
 	loadedWith orgcast.Filter      // what it was read with
+	runs       []run               // room for what is collected
 	control    []byte              // what is made for this client alone
 	broken     orgcast.ResetReason // the last reset that was made
 	// stranded says that the log has begun another epoch, so that what the
