@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -175,6 +177,9 @@ func (w *watchers) close() {
 	}
 	w.reading.Wait()
 }
+
+// retry is the pause before something is looked at again.
+const retry = 100 * time.Millisecond
 
 // pause waits, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -5,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -198,6 +199,3 @@ func freeAddress() (string, error) {
 	}
 	return l.Addr().String(), l.Close()
 }
-
-// discard reads a stream's rest.
-func discard(r io.Reader) { _, _ = io.Copy(io.Discard, r) }

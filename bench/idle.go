@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -48,7 +50,7 @@ func idle(ctx context.Context, flags *flag.FlagSet, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer crowd.close()
+	defer func() { err = errors.Join(err, crowd.close()) }()
 	full, err := look(*count)
 	if err != nil {
 		return err

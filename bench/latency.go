@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -7,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -43,6 +46,7 @@ func latency(ctx context.Context, flags *flag.FlagSet, args []string) (err error
 	}
 	l := load{db: h.db, rate: *rate, span: *span}
 	var ours, floor, oursBeside, floorBeside [2]sample
+	var alone, beside []float64 // the runs' ratios of p50
 	for run := range *runs {
 		r, err := l.with(ctx, &subscriber{house: h})
 		if err != nil {
@@ -59,6 +63,8 @@ func latency(ctx context.Context, flags *flag.FlagSet, args []string) (err error
 		fmt.Printf("run %d  orgcast %v | pg_recvlogical %v | ratio of p50 %.2f || at once: %v | %v | %.2f\n", run+1,
 			r[0].returned, f[0].returned, ratio(r[0].returned.at(0.5), f[0].returned.at(0.5)),
 			both[0].returned, both[1].returned, ratio(both[0].returned.at(0.5), both[1].returned.at(0.5)))
+		alone = append(alone, ratio(r[0].returned.at(0.5), f[0].returned.at(0.5)))
+		beside = append(beside, ratio(both[0].returned.at(0.5), both[1].returned.at(0.5)))
 		for _, pair := range []struct {
 			all *[2]sample
 			a   arrivals
@@ -67,7 +73,9 @@ func latency(ctx context.Context, flags *flag.FlagSet, args []string) (err error
 			pair.all[1] = append(pair.all[1], pair.a.sent...)
 		}
 	}
-	fmt.Println()
+	slices.Sort(alone)
+	slices.Sort(beside)
+	fmt.Printf("\nmedian of the runs' ratios of p50: %.2f×; both at once: %.2f×\n\nall runs together\n", alone[len(alone)/2], beside[len(beside)/2])
 	for i, since := range []string{"from the commit's return", "from before the statement"} {
 		fmt.Printf("%-26s  orgcast %v | pg_recvlogical %v | p50 %.2f×, p99 %.2f×\n", since, ours[i], floor[i],
 			ratio(ours[i].at(0.5), floor[i].at(0.5)), ratio(ours[i].at(0.99), floor[i].at(0.99)))

@@ -1,6 +1,5 @@
-// Command bench prints what orgcast costs: the real binary on a throwaway
-// PostgreSQL, each figure beside a floor that was measured in the same run.
-// README.md says how to read them.
+//go:build linux
+
 package main
 
 import (

@@ -19,22 +19,29 @@ func (s *Stream) collect(upTo orgcast.Cursor, joined bool) (runs []run, reached 
 		s.loaded = nil
 		return runs, minCursor(s.loadedTo, upTo), true
 	}
-	reached = upTo
+	runs, reached = s.runs[:0], upTo
 	for i := range s.parts {
 		p := &s.parts[i]
 		var to orgcast.Cursor
 		var ok bool
 		runs, to, ok = p.tail.collect(runs, s.cursor, upTo, s.view(p), joined, s.hub.config.StepBytes)
 		if !ok {
+			clear(runs)
 			return nil, s.cursor, false
 		}
 		reached = minCursor(reached, to)
+	}
+	if s.runs = runs; cap(runs) > maxRuns {
+		s.runs = nil
 	}
 	if len(s.parts) > 1 {
 		runs = merge(runs)
 	}
 	return runs, reached, true
 }
+
+// maxRuns is for how many runs a stream keeps room: a live one has one or two.
+const maxRuns = 4
 
 // handOut gives the runs up to a cursor to the driver.
 func (s *Stream) handOut(st *Step, runs []run, upTo orgcast.Cursor) {
@@ -52,6 +59,7 @@ func (s *Stream) handOut(st *Step, runs []run, upTo orgcast.Cursor) {
 	if s.phase == phaseLive { // what was missed in an absence took no time to arrive
 		st.Newest = s.hub.stamped(newest)
 	}
+	clear(runs) // what a tail drops must not live on in the room for runs
 	s.cursor = upTo
 	s.behind += events
 	events -= resets

@@ -61,6 +61,7 @@ type Stream struct {
 	loaded     []run          // read from the log, not handed out yet
 	loadedTo   orgcast.Cursor
 	loadedWith orgcast.Filter      // what it was read with
+	runs       []run               // room for what is collected
 	control    []byte              // what is made for this client alone
 	broken     orgcast.ResetReason // the last reset that was made
 	lapped     time.Time           // since when, as [Config.CatchUp] counts it, the live stream is off its tail; zero: it is not
