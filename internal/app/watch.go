@@ -23,7 +23,11 @@ func (s *source) check(ctx context.Context, conn *pgx.Conn) error {
 	}
 	var fatal []error
 	for _, p := range state.Fatal() {
-		fatal = append(fatal, orgcast.WithHint("check database", fmt.Errorf("%s: %s", p.Code, p.Text), p.Hint))
+		err := fmt.Errorf("%s: %s", p.Code, p.Text)
+		if s.aboutMembers(p) {
+			err = fmt.Errorf("%w: %w", err, errMembers)
+		}
+		fatal = append(fatal, orgcast.WithHint("check database", err, p.Hint))
 	}
 	return errors.Join(fatal...)
 }
@@ -32,21 +36,26 @@ func (s *source) check(ctx context.Context, conn *pgx.Conn) error {
 // streaming: a table that a migration made anew sends nothing, not even that.
 const checkEvery = 10 * time.Second
 
-// watch looks at the database while the stream runs.
+// watch looks at the database while the stream runs: at all of it every
+// checkEvery, and as soon as the table of members is not what it was.
 func (s *source) watch(ctx context.Context, look *inspector, fingerprint string) error {
-	ticker := time.NewTicker(checkEvery)
+	ticker := time.NewTicker(membersEvery)
 	defer ticker.Stop()
-	for {
+	var members string
+	for last := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
 		look.mu.Lock()
-		err := s.check(ctx, look.conn)
+		_, state, err := s.members(ctx, look.conn)
 		now := fingerprint
-		if err == nil {
-			now, err = s.fingerprint(ctx, look.conn)
+		if err == nil && (state != members || time.Since(last) >= checkEvery) {
+			members, last = state, time.Now()
+			if err = s.check(ctx, look.conn); err == nil {
+				now, err = s.fingerprint(ctx, look.conn)
+			}
 		}
 		look.mu.Unlock()
 		switch {
