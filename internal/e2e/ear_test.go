@@ -120,12 +120,18 @@ func lines(told []string, words ...string) (n int) {
 
 // metric is the sum of a metric's series that have all of the labels, each as
 // `name="value"`.
-func (s *instance) metric(t testing.TB, name string, labels ...string) (sum float64) {
+func (s *instance) metric(t testing.TB, name string, labels ...string) float64 {
 	t.Helper()
 	_, text, err := get("http://" + s.oper + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sum(t, text, name, labels...)
+}
+
+// sum adds up the series of a metric in what a Prometheus is told.
+func sum(t testing.TB, text, name string, labels ...string) (sum float64) {
+	t.Helper()
 	for line := range strings.Lines(text) {
 		series, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		family, set, _ := strings.Cut(series, "{")
