@@ -13,8 +13,6 @@ import (
 	"github.com/oikion/orgcast/internal/route"
 )
 
-var members = table(5, "members", "id", "user", "organization", "role")
-
 // watched is a directory of which every state is looked at.
 type watched struct {
 	*access.Directory
