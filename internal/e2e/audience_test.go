@@ -156,6 +156,7 @@ func testInvitations(t *testing.T, h *house, s *instance) {
 	}
 	// And is one again: from there on he sees.
 	h.Exec(t, `UPDATE organization_members SET role = 'ADMIN' WHERE "userId" = 'admin'`)
+	s.position(t, "organizationId=org_1", admin.cookie) // the feed has passed it
 	e := s.listenAs(t, h, "admin", "org_1")
 	invite("i5")
 	if told := s.hear(t, h, e)[0]; lines(told, "i5-canary") != 1 {
