@@ -32,6 +32,8 @@ type freshness struct {
 	fresh time.Time // when the position was the database's
 	cause error     // why it is not fresh, as far as is known
 	live  bool
+	// held: what was fresh is not to be used, and a new position is needed.
+	held bool
 }
 
 func newFreshness(wait func(context.Context) error, tell func(orgcast.FeedState, time.Time)) *freshness {
@@ -83,7 +85,7 @@ func (f *freshness) ask(ctx context.Context) {
 // passed says that the feed holds all that was committed at a time.
 func (f *freshness) passed(at time.Time) {
 	f.mu.Lock()
-	f.fresh, f.cause = at, nil
+	f.fresh, f.cause, f.held = at, nil, false
 	f.mu.Unlock()
 	f.judge()
 }
@@ -97,11 +99,19 @@ func (f *freshness) down(err error) {
 	}
 }
 
+// lost says why the feed can't be used, however fresh it was a moment ago.
+func (f *freshness) lost(err error) {
+	f.mu.Lock()
+	f.held, f.cause = true, err
+	f.mu.Unlock()
+	f.judge()
+}
+
 // judge tells the streams when the feed went stale, or is live again.
 func (f *freshness) judge() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	live := !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter
+	live := !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter
 	if live == f.live {
 		return
 	}

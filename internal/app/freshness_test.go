@@ -72,3 +72,25 @@ func TestStaleWithinTenSeconds(t *testing.T) {
 		<-done
 	})
 }
+
+// What was fresh a moment ago does not count when the feed can't be used: only a
+// new position does.
+func TestALostFeedIsStaleAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []orgcast.FeedState
+		f := newFreshness(nil, func(s orgcast.FeedState, _ time.Time) { told = append(told, s) })
+		f.passed(time.Now())
+		f.lost(errMembers)
+		if err := f.Fresh(); !errors.Is(err, errMembers) {
+			t.Errorf("lost: %v", err)
+		}
+		f.judge()
+		f.passed(time.Now())
+		if err := f.Fresh(); err != nil {
+			t.Errorf("after a new position: %v", err)
+		}
+		if len(told) != 3 || told[1] != orgcast.FeedStale || told[2] != orgcast.FeedLive {
+			t.Errorf("told %v", told)
+		}
+	})
+}

@@ -76,6 +76,10 @@ func (s *source) start(ctx context.Context) error {
 		if s.freshness.Fresh() == nil {
 			backoff.Reset() // it had caught up: what broke is a new failure
 		}
+		if errors.Is(err, errMembers) {
+			s.suspend()
+			s.freshness.lost(err)
+		}
 		s.freshness.down(err)
 		s.interrupted()
 		pause := backoff.Next(time.Now())
@@ -173,6 +177,11 @@ func (s *source) session(ctx context.Context) error {
 	if err := s.load(epoch); err != nil {
 		return err
 	}
+	members, _, err := s.members(ctx, conn)
+	if err != nil {
+		return err
+	}
+	s.router.SetMembership(members)
 
 	look := &inspector{conn: conn, broken: func(err error) { cancel(err) }}
 	learn := func(rel *orgcast.Relation) error { return s.learnTypes(ctx, look, rel) }

@@ -27,7 +27,8 @@ func (s *source) check(ctx context.Context, conn *pgx.Conn) error {
 	var fatal []error
 	var missing []string
 	for _, p := range state.Fatal() {
-		if p.Code == setup.ColumnMissing && s.served() {
+		members := s.aboutMembers(p)
+		if p.Code == setup.ColumnMissing && s.served() && !members {
 			// A migration took it away. What needs it is withheld, and the rest need
 			// not wait for somebody to mend the rules.
 			missing = append(missing, p.Text)
@@ -36,6 +37,9 @@ func (s *source) check(ctx context.Context, conn *pgx.Conn) error {
 		err := fmt.Errorf("%s: %s", p.Code, p.Text)
 		if p.Code == setup.RowSecurity {
 			err = rowSecurityError{err}
+		}
+		if members {
+			err = fmt.Errorf("%w: %w", err, errMembers)
 		}
 		fatal = append(fatal, orgcast.WithHint("check database", err, p.Hint))
 	}
@@ -81,9 +85,10 @@ func (s *source) lookAtSlot(ctx context.Context, look *inspector) error {
 	return err
 }
 
-// watch looks at the database while the stream runs.
+// watch looks at the database while the stream runs: at all of it every
+// checkEvery, and as soon as the table of members is not what it was.
 func (s *source) watch(ctx context.Context, look *inspector, fingerprint string) error {
-	ticker := time.NewTicker(checkEvery)
+	ticker := time.NewTicker(membersEvery)
 	defer ticker.Stop()
 	look.mu.Lock()
 	err := s.lookAtSlot(ctx, look)
@@ -91,17 +96,21 @@ func (s *source) watch(ctx context.Context, look *inspector, fingerprint string)
 	if err != nil {
 		return err
 	}
-	for {
+	var members string
+	for last := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
 		look.mu.Lock()
-		err := errors.Join(s.lookAtSlot(ctx, look), s.check(ctx, look.conn))
+		_, state, err := s.members(ctx, look.conn)
 		now := fingerprint
-		if err == nil {
-			now, err = s.fingerprint(ctx, look.conn)
+		if err == nil && (state != members || time.Since(last) >= checkEvery) {
+			members, last = state, time.Now()
+			if err = errors.Join(s.lookAtSlot(ctx, look), s.check(ctx, look.conn)); err == nil {
+				now, err = s.fingerprint(ctx, look.conn)
+			}
 		}
 		look.mu.Unlock()
 		switch {

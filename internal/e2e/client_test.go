@@ -77,12 +77,26 @@ type message struct {
 			Content string `json:"content"`
 			Name    string `json:"name"`
 		} `json:"data"`
-		Changes map[string]struct {
-			New any `json:"new"`
-		} `json:"changes"`
+		Changes map[string]change `json:"changes"`
 	} `json:"payload"`
 
 	place orgcast.Cursor // of an event or a reset
+}
+
+// change is what became of one column. What changed of a member's role is told as
+// texts: it has none.
+type change struct{ New any }
+
+func (c *change) UnmarshalJSON(text []byte) error {
+	if text[0] != '{' {
+		return nil
+	}
+	var v struct {
+		New any `json:"new"`
+	}
+	err := json.Unmarshal(text, &v)
+	c.New = v.New
+	return err
 }
 
 // connection is one answered request for a stream.

@@ -253,3 +253,15 @@ func get(url string) (status int, body string, err error) {
 	text, err := io.ReadAll(r.Body)
 	return r.StatusCode, string(text), err
 }
+
+// do sends a request on a connection of its own and returns the answer's body.
+func do(r *http.Request) (body string, err error) {
+	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := c.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return string(text), err
+}

@@ -96,6 +96,7 @@ type Hub struct {
 	// sessions holds the streams of every session of the database.
 	sessions map[orgcast.SessionID]map[*Stream]struct{}
 	shutdown bool
+	unknown  bool // who belongs where: see Suspend
 }
 
 // New returns a hub that is not at any position yet: see [Hub.Reset].
@@ -122,6 +123,7 @@ func New(log Log, members Members, config Config) *Hub {
 // closed.
 func (h *Hub) Reset(epoch orgcast.Epoch, end orgcast.LSN) {
 	h.mu.Lock()
+	h.unknown = false
 	m := mark{epoch, end}
 	for _, t := range h.tails {
 		t.lap(m.cursor())
@@ -279,6 +281,19 @@ func (h *Hub) SetFeed(state orgcast.FeedState, since time.Time) {
 	}
 	h.feed.Store(&feedState{state, since})
 	wake := h.all(nil)
+	h.mu.Unlock()
+	wakeAll(wake)
+}
+
+// Suspend ends every stream, and those that are still to start, until the next
+// Reset: it is not known any more who belongs where. They are welcome back.
+func (h *Hub) Suspend() {
+	h.mu.Lock()
+	h.unknown = true
+	wake := h.all(nil)
+	for _, s := range wake {
+		s.close(orgcast.ClosingLease)
+	}
 	h.mu.Unlock()
 	wakeAll(wake)
 }

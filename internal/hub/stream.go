@@ -135,6 +135,9 @@ func (h *Hub) Register(spec Spec) *Stream {
 // when there may be something to do.
 func (s *Stream) Start(members []orgcast.Membership, now time.Time, wake func()) {
 	s.hub.mu.Lock()
+	if s.hub.unknown {
+		s.close(orgcast.ClosingLease) // what was found is known no more
+	}
 	var since orgcast.LSN
 	for i, m := range members {
 		p := &s.parts[i]

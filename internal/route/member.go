@@ -9,6 +9,10 @@ import (
 // what access is decided by. A version that makes nobody a member (it lacks user
 // or organization) is withheld; the other one still counts.
 func (r *Router) membership(b *binding, c *orgcast.Change, out *Output) {
+	if r.membershipOID != 0 && c.Relation.OID != r.membershipOID {
+		r.everybodyLeaves(c.Ordinal, out) // it was made anew: of what the old one held nothing is left
+	}
+	r.membershipOID = c.Relation.OID
 	if c.Operation != orgcast.Insert && (c.Old == nil || c.OldIsKey) {
 		r.withhold(b.table, ReasonNoOldRow)
 		r.distrust(b, c, out)
@@ -72,6 +76,18 @@ func (r *Router) membership(b *binding, c *orgcast.Change, out *Output) {
 			func(k []byte) []byte { return append(k, after.Row...) },
 			after.Append)
 	}
+}
+
+// SetMembership says which table the table of members is in the catalog; 0 if
+// that is not known. Another one of its name is another table, which holds nothing
+// of what this one held: DROP is not in the WAL.
+func (r *Router) SetMembership(oid uint32) { r.membershipOID = oid }
+
+// everybodyLeaves ends every membership.
+func (r *Router) everybodyLeaves(ordinal uint64, out *Output) {
+	r.joined, r.everybodyLeft = cleared(r.joined), true
+	out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceMembers, Prefix: true})
+	out.Members = append(out.Members, orgcast.MemberChange{Cursor: r.cursor(ordinal, orgcast.SubIndexes-1), Everybody: true})
 }
 
 // since is when a member whose row changes became one.

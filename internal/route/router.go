@@ -51,6 +51,8 @@ type Router struct {
 	joined        map[member]bool
 	left          map[member]bool // of them, those who were members before and left
 	everybodyLeft bool
+	// membershipOID is the table of members: see [Router.SetMembership].
+	membershipOID uint32
 
 	head    head
 	changed []int32 // scratch: positions in binding.columns

@@ -86,9 +86,7 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 		}
 		switch t.kind {
 		case kindMembership:
-			r.joined, r.everybodyLeft = cleared(r.joined), true
-			out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceMembers, Prefix: true})
-			out.Members = append(out.Members, orgcast.MemberChange{Cursor: r.cursor(c.Ordinal, orgcast.SubIndexes-1), Everybody: true})
+			r.everybodyLeaves(c.Ordinal, out)
 		case kindOrganization:
 			clear(r.organizations)
 			out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceOrganizations, Prefix: true})

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"pgregory.net/rapid"
+
 	"github.com/oikion/orgcast"
 )
 
@@ -17,51 +19,100 @@ var cursor = orgcast.Cursor{Epoch: 723, LSN: 4242424242, Index: 16}
 // FuzzOneFrame holds the wire's first promise: whatever the text, a frame is
 // one block with one data line that parses back to the text.
 func FuzzOneFrame(f *testing.F) {
-	for _, s := range []string{"", "plain", `","timestamp":7,"`, "a\nb\r\n\ndata: x", "\x00\x1b\x7f", "</script>", "\u2028\u2029", "\xff\xfe", `\"`, "κτήμα", strings.Repeat("x", 70) + "\n"} {
+	for _, s := range hostile {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
+	f.Fuzz(func(t *testing.T, s string) { oneFrame(t, s) })
+}
+
+// hostile are texts that could end a line, a block, or what stands around it.
+var hostile = []string{"", "plain", `","timestamp":7,"`, "a\nb\r\n\ndata: x", "\x00\x1b\x7f", "</script>", "\u2028\u2029", "\xff\xfe", `\"`, "κτήμα", strings.Repeat("x", 70) + "\n",
+	"\r", "\n\nid: 1\n\n", "\rdata: {}\r\r", ": heartbeat\n\n", "event: message\n", "retry: 1\n", "\ufeffdata: x", "\\\n", "\\u000a", "\x85", "\xc2\x85", "{\n\"a\":\r1}", "\"\n", "[1,\n\n2]"}
+
+// tester is what a test, a fuzz target and a property have in common.
+type tester interface {
+	Helper()
+	Fatalf(string, ...any)
+}
+
+// one holds a block: from its first byte to its empty line, nothing in between
+// ends it.
+func one(t tester, frame []byte, lines int) {
+	t.Helper()
+	body, ok := bytes.CutSuffix(frame, []byte("\n\n"))
+	if !ok || bytes.Count(body, []byte("\n")) != lines-1 {
+		t.Fatalf("not one frame of %d lines: %q", lines, frame)
+	}
+	for _, r := range string(body) {
+		if r < 0x20 && r != '\n' || r == 0x7f || r == '<' || r == '\u2028' || r == '\u2029' {
+			t.Fatalf("%q on the wire: %q", r, frame)
+		}
+	}
+	if !utf8.Valid(frame) {
+		t.Fatalf("invalid UTF-8: %q", frame)
+	}
+	if n := bytes.Count(append([]byte{'\n'}, body...), []byte("\ndata:")); n != 1 {
+		t.Fatalf("%d data lines: %q", n, frame)
+	}
+}
+
+// oneFrame: whatever the text, an event is one block with one data line that
+// parses back to the text.
+func oneFrame(t tester, s string) {
+	t.Helper()
+	frame := AppendEventHead(nil, cursor, orgcast.DataSync, orgcast.OrganizationID(s), 1, SourceApp)
+	frame = append(frame, `{"text":`...)
+	start := len(frame)
+	frame = AppendString(frame, s)
+	// The fast one says the same, with room and without.
+	for _, dst := range [][]byte{nil, make([]byte, 3, 1024)} {
+		if got := AppendText(dst, []byte(s)); string(got[len(dst):]) != string(frame[start:]) {
+			t.Fatalf("AppendText(%q) is %q, AppendString %q", s, got[len(dst):], frame[start:])
+		}
+	}
+	frame = append(frame, `,"json":`...)
+	frame = AppendJSON(frame, []byte(s))
+	frame = append(frame, '}')
+	frame = AppendEventTail(frame, false)
+	one(t, frame, 2)
+	if ms, ok := Timestamp(frame); !ok || ms != 1 {
+		t.Fatalf("timestamp %d, %v: %q", ms, ok, frame)
+	}
+	head, _, _ := bytes.Cut(frame, []byte(`,"json":`))
+	_, data, _ := bytes.Cut(head, []byte("\ndata: "))
+	var e struct {
+		OrganizationID string
+		Payload        struct{ Text string }
+	}
+	if err := json.Unmarshal(append(bytes.Clone(data), "}}"...), &e); err != nil {
+		t.Fatalf("%v: %q", err, data)
+	}
+	if want := strings.ToValidUTF8(s, "\uFFFD"); utf8.ValidString(s) && (e.Payload.Text != want || e.OrganizationID != want) {
+		t.Fatalf("%q became %q", s, e.Payload.Text)
+	}
+}
+
+// TestOneFrame: no text that a database or an application can hold, put into any
+// message that there is, ends its line or its block.
+func TestOneFrame(t *testing.T) {
+	every := func(t tester, s string) {
+		oneFrame(t, s)
 		frame := AppendEventHead(nil, cursor, orgcast.DataSync, orgcast.OrganizationID(s), 1, SourceApp)
-		frame = append(frame, `{"text":`...)
-		start := len(frame)
-		frame = AppendString(frame, s)
-		// The fast one says the same, with room and without.
-		for _, dst := range [][]byte{nil, make([]byte, 3, 1024)} {
-			if got := AppendText(dst, []byte(s)); string(got[len(dst):]) != string(frame[start:]) {
-				t.Fatalf("AppendText(%q) is %q, AppendString %q", s, got[len(dst):], frame[start:])
+		frame = AppendEventTail(AppendText(frame, []byte(s)), true)
+		one(t, frame, 2)
+		one(t, AppendHello(nil, &Hello{RetryMS: 1, Channel: s, User: orgcast.UserID(s), ConnectionID: s, Scope: s, Cursor: cursor, Fresh: true,
+			Organizations: []Organization{{ID: orgcast.OrganizationID(s), Name: s}, {ID: "b", Name: s}}}), 3)
+		one(t, AppendClosing(nil, Closing{Reason: orgcast.ClosingMembershipRevoked, Organization: orgcast.OrganizationID(s)}), 2)
+	}
+	t.Run("sse-one-frame", func(t *testing.T) {
+		for _, s := range hostile {
+			for _, around := range []string{"%", "x%x", "%%"} {
+				every(t, strings.ReplaceAll(around, "%", s))
 			}
 		}
-		frame = append(frame, `,"json":`...)
-		frame = AppendJSON(frame, []byte(s))
-		frame = append(frame, '}')
-		frame = AppendEventTail(frame, false)
-		body, ok := bytes.CutSuffix(frame, []byte("\n\n"))
-		if !ok || bytes.Count(body, []byte("\n")) != 1 {
-			t.Fatalf("not one frame: %q", frame)
-		}
-		for _, r := range string(body) {
-			if r < 0x20 && r != '\n' || r == 0x7f || r == '<' || r == '\u2028' || r == '\u2029' {
-				t.Fatalf("%q on the wire: %q", r, frame)
-			}
-		}
-		if !utf8.Valid(frame) {
-			t.Fatalf("invalid UTF-8: %q", frame)
-		}
-		if ms, ok := Timestamp(frame); !ok || ms != 1 {
-			t.Fatalf("timestamp %d, %v: %q", ms, ok, frame)
-		}
-		head, _, _ := bytes.Cut(frame, []byte(`,"json":`))
-		_, data, _ := bytes.Cut(head, []byte("\ndata: "))
-		var e struct {
-			OrganizationID string
-			Payload        struct{ Text string }
-		}
-		if err := json.Unmarshal(append(bytes.Clone(data), "}}"...), &e); err != nil {
-			t.Fatalf("%v: %q", err, data)
-		}
-		if want := strings.ToValidUTF8(s, "\uFFFD"); utf8.ValidString(s) && (e.Payload.Text != want || e.OrganizationID != want) {
-			t.Fatalf("%q became %q", s, e.Payload.Text)
-		}
+		rapid.Check(t, func(t *rapid.T) {
+			every(t, string(rapid.SliceOf(rapid.OneOf(rapid.SampledFrom([]byte("\r\n:\"\\<\x00\xe2\x80\xa8{}[],1ad ")), rapid.Byte())).Draw(t, "text")))
+		})
 	})
 }
 
