@@ -76,6 +76,9 @@ const (
 	TailMany TailEnd = "too_many"
 )
 
+// TailEnds lists the reasons.
+func TailEnds() []TailEnd { return []TailEnd{TailGone, TailShutdown, TailSlow, TailLog, TailMany} }
+
 // ErrStopping is the cause with which the listener's context ends when the process
 // stops.
 var ErrStopping = errors.New("the process stops")

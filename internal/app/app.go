@@ -267,6 +267,9 @@ func (a *App) build(fatal func(error)) *house {
 	for _, r := range server.Reasons() {
 		m.Refusable(string(r))
 	}
+	for _, end := range admin.TailEnds() {
+		m.TailEndable(string(end))
+	}
 	a.gauges(s)
 	return h
 }

@@ -39,3 +39,6 @@ func (m *Metrics) MessagesRefused() map[[2]string]int64 { return m.explained.ref
 
 // TailEnded counts an operator's tail that ended or was refused.
 func (m *Metrics) TailEnded(reason string) { m.tailsEnded.WithLabelValues(reason).Inc() }
+
+// TailEndable makes a reason's counter stand at zero before it first happens.
+func (m *Metrics) TailEndable(reason string) { m.tailsEnded.WithLabelValues(reason) }
