@@ -127,7 +127,7 @@ func explainCounts(say func(string, ...any), what string, counts []admin.Count) 
 	}
 	say("%s since the start, of all organizations:", what)
 	for _, c := range counts {
-		say("  %6d  %s%s", c.Count, printable(c.Table)+words(" ", c.Reason), "")
+		say("  %6d  %s", c.Count, strings.TrimSpace(printable(c.Table)+" "+c.Reason))
 	}
 }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -189,7 +190,11 @@ func (x Explainer) at(ctx context.Context, e *Explanation, c, position orgcast.C
 		}
 		return true
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, orgcast.ErrBelowFloor): // it was raised meanwhile
+		e.Verdict = VerdictTooOld
+		return nil, nil
+	case err != nil:
 		return nil, fmt.Errorf("read event: %w", err)
 	}
 	if e.Verdict = VerdictNone; found == nil {
