@@ -46,7 +46,7 @@ var rooms = map[string][]string{
 		"examples/oikion", "internal/app", "internal/cluster", "internal/codec", "internal/config", "internal/session", "internal/setup",
 	},
 	"cmd/orgcast": {
-		"internal/app", "internal/codec", "internal/config", "internal/demo", "internal/doctor", "internal/session",
+		"internal/app", "internal/codec", "internal/config", "internal/demo", "internal/doctor", "internal/publish", "internal/session",
 		"internal/setup", "internal/telemetry",
 	},
 	// Test kits: only tests import them.

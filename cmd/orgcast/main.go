@@ -39,6 +39,7 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Stream changes to browsers."`
 	Doctor  doctorCmd  `cmd:"" help:"Tell what is wrong with this installation, and the cure; change nothing."`
 	Session sessionCmd `cmd:"" help:"Check or make session cookies."`
+	Keys    keysCmd    `cmd:"" help:"Make, list and revoke the API keys that publish over HTTP."`
 	Demo    demoCmd    `cmd:"" help:"A throwaway PostgreSQL, orgcast on it, and an application with a page, on this machine only."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

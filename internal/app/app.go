@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/access"
 	"github.com/oikion/orgcast/internal/admin"
@@ -22,6 +24,7 @@ import (
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/feed"
 	"github.com/oikion/orgcast/internal/hub"
+	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/replication"
 	"github.com/oikion/orgcast/internal/route"
 	"github.com/oikion/orgcast/internal/server"
@@ -119,9 +122,13 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	defer operator.Close()
 
+	secret, err := a.sealSecret()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	h := a.build(cancel)
+	h := a.build(secret, cancel)
 	adminServer := &http.Server{Handler: h.admin(operator.Addr()), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 
 	var running sync.WaitGroup
@@ -167,6 +174,7 @@ func (a *App) Run(ctx context.Context) error {
 	stopFeed()
 	err = errors.Join(h.server.Shutdown(closing), adminServer.Shutdown(closing))
 	running.Wait()
+	h.emitters.close(closing)
 	if waitFor(closing, &fed) {
 		err = errors.Join(err, h.source.close())
 	} else {
@@ -197,19 +205,55 @@ func waitFor(ctx context.Context, wg *sync.WaitGroup) bool {
 
 // house is the rooms, fitted together.
 type house struct {
-	app     *App
-	hub     *hub.Hub
-	server  *server.Server
-	source  *source
-	started time.Time
+	app    *App
+	hub    *hub.Hub
+	server *server.Server
+	source *source
+	// emitters put into the WAL what is published over HTTP.
+	emitters *emitters
+	started  time.Time
+}
+
+// sealSecret is the secret that is given, or the data directory's own.
+func (a *App) sealSecret() (*publish.Secret, error) {
+	c := a.config
+	switch {
+	case c.SealSecret != "":
+		secret, err := publish.ParseSecret(c.SealSecret)
+		if err != nil {
+			return nil, orgcast.WithHint("read ORGCAST_SEAL_SECRET", err, "Make one with: openssl rand -hex 32")
+		}
+		return secret, nil
+	case c.SealSecretFile != "":
+		return publish.LoadSecret(c.SealSecretFile)
+	}
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, orgcast.WithHint("make seal secret", err, "Set ORGCAST_DATA_DIR to a directory that this user may write.")
+	}
+	return publish.MakeSecret(filepath.Join(c.DataDir, "seal-secret"))
+}
+
+// state is what a transaction's state goes to, in order.
+type state []interface {
+	Apply([]orgcast.StateChange) error
+}
+
+// Apply applies what a transaction changed.
+func (s state) Apply(changes []orgcast.StateChange) error {
+	for _, part := range s {
+		if err := part.Apply(changes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // build fits the rooms together. fatal ends the process in order.
-func (a *App) build(fatal func(error)) *house {
+func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 	c, m := a.config, a.metrics
-	directory := a.directory
+	directory, receipts := a.directory, publish.NewReceipts()
 	s := &source{
-		log: a.log, rules: a.rules, database: c.Database.URL, slot: c.Slot, directory: directory,
+		log: a.log, rules: a.rules, database: c.Database.URL, slot: c.Slot, directory: directory, receipts: receipts,
 		dir:         filepath.Join(c.DataDir, "log"),
 		spool:       c.DataDir,
 		interrupted: m.Interrupted,
@@ -226,6 +270,8 @@ func (a *App) build(fatal func(error)) *house {
 		func(err error) {
 			fatal(orgcast.WithHint("write event log", err, "Look at the disk; the process must be restarted."))
 		})
+	s.options.Hooks.Durable = func(orgcast.LSN) { s.kept.ring() }
+	s.router.Unseal(secret, receipts)
 	s.hub = hub.New(s, directory, hub.Config{Heartbeat: c.Heartbeat, Lease: c.Lease, Hooks: m.Hub()})
 	s.barrier = replication.NewBarrier(s.flushPosition, s.requestReply, replication.BarrierOptions{})
 	s.forced = replication.NewBarrier(s.forcedPosition, s.requestReply, replication.BarrierOptions{})
@@ -237,13 +283,19 @@ func (a *App) build(fatal func(error)) *house {
 		}
 		hooks := m.Feed()
 		hooks.Dispatching = func(tx orgcast.Transaction) { s.visibility.dispatching(tx.XID) }
-		return feed.New(s.router, log, directory, s.hub, passed, s.spool, hooks)
+		return feed.New(s.router, log, state{directory, receipts}, s.hub, passed, s.spool, hooks)
 	}
-	h := &house{app: a, hub: s.hub, source: s, started: time.Now()}
+	h := &house{app: a, hub: s.hub, source: s, started: time.Now(), emitters: newEmitters(func(ctx context.Context) (*pgx.Conn, error) {
+		return connect(ctx, c.Database.URL, "orgcast publish")
+	})}
 	streams := streams{s.hub, s, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}}
 	h.server = server.New(server.Deps{
 		Sessions: a.auth, Access: directory, Barrier: s.barrier, Forced: s.forced, Feed: s,
 		Streams: streams, Positions: streams, Pages: streams, Connections: streams,
+		Publisher: &publisher{
+			keys: publish.NewStore(c.APIKeysFile), secret: secret, receipts: receipts, places: directory, fresh: s.Fresh, catchUp: s.forced.Wait,
+			emit: h.emitters.emit, durable: s.durable, done: func(o outcome) { m.Published(string(o)) },
+		},
 		Limits: access.NewLimits(access.LimitConfig{
 			PerNode: c.MaxStreams, PerUser: c.MaxStreamsPerUser, PerOrganization: c.MaxStreamsPerOrganization, PerAddress: c.MaxStreamsPerAddress,
 			ConnectsPerSecond: c.MaxConnectsPerSecond, ConnectBurst: 2 * c.MaxConnectsPerSecond,
@@ -261,7 +313,12 @@ func (a *App) build(fatal func(error)) *house {
 	for _, r := range server.Reasons() {
 		m.Refusable(string(r))
 	}
+	for _, o := range []outcome{outcomePublished, outcomeRepeated, outcomeRefused, outcomeDown, outcomeUnknown} {
+		m.Publishable(string(o))
+	}
 	a.gauges(s)
+	m.Gauge("publish_receipts", "Batches published over HTTP that are remembered; at most 262144.", func() float64 { return float64(receipts.Len()) })
+	m.Gauge("publish_connections_busy", "Connections that put published events into the WAL; at most 4.", func() float64 { return float64(h.emitters.busy()) })
 	return h
 }
 

@@ -30,6 +30,7 @@ type Metrics struct {
 	retiredEvents, retiredBytes     prometheus.Counter
 	logDamaged, logTrouble, stalled prometheus.Counter
 	interruptions                   prometheus.Counter
+	published                       *prometheus.CounterVec
 
 	totals struct{ transactions, latency, events, delivered, withheld atomic.Int64 }
 }
@@ -71,7 +72,7 @@ func NewMetrics() *Metrics {
 	m.spilled = counter("transactions_spilled_total", "Transactions too large for the tails: streams read them from the log.")
 	m.withheld = vector("rows_withheld_total", "Mapped rows that were not sent, by table and reason.", "table", "reason")
 	m.columns = vector("columns_missing_total", "Times that a table came without a column that its rule names.", "table", "column")
-	m.said = vector("messages_refused_total", "Events published by SQL that were not sent, by reason.", "reason")
+	m.said = vector("messages_refused_total", "Published events, and sealed messages, that were not sent, by reason.", "reason")
 	m.commitToDispatch = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: "orgcast", Name: "commit_to_dispatch_seconds", Help: "From the commit, by the database's clock, to the streams' tails.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
@@ -82,6 +83,7 @@ func NewMetrics() *Metrics {
 	m.lost = vector("streams_lost_total", "Streams that ended without a word, by reason.", "reason")
 	m.resets = vector("resets_total", "Times that a client was told to refetch, by reason.", "reason")
 	m.refused = vector("requests_refused_total", "Requests that were refused, by reason.", "reason")
+	m.published = vector("publish_calls_total", "Calls that published over HTTP with an API key, by outcome.", "outcome")
 	m.delivered = counter("events_delivered_total", "Events handed to streams and pages.")
 	m.replayed = counter("events_replayed_total", "Events that streams were behind when they were opened.")
 	m.wrote = counter("written_bytes_total", "Bytes written to streams.")
@@ -99,12 +101,10 @@ func (m *Metrics) Gauge(name, help string, value func() float64) {
 	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "orgcast", Name: name, Help: help}, value))
 }
 
-// Route counts what the router does. refused is told of every event published by
-// SQL that is not sent.
+// Route counts what the router does. refused is told of every published event that
+// is not sent.
 func (m *Metrics) Route(refused func(publish.Reason, []publish.Problem)) route.Hooks {
-	for _, reason := range []publish.Reason{
-		publish.ReasonNotTransactional, publish.ReasonInvalid, publish.ReasonType, publish.ReasonOrganization, route.ReasonNoMember,
-	} {
+	for _, reason := range append(publish.Reasons(), route.ReasonNoMember) {
 		m.said.WithLabelValues(string(reason)) // so that the first rise is seen
 	}
 	return route.Hooks{
@@ -186,6 +186,12 @@ func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc
 // Refusable makes a reason's counter stand at zero before it first happens, so
 // that its first rise is seen.
 func (m *Metrics) Refusable(reason string) { m.refused.WithLabelValues(reason) }
+
+// Published counts a call that published over HTTP, by its outcome.
+func (m *Metrics) Published(outcome string) { m.published.WithLabelValues(outcome).Inc() }
+
+// Publishable makes an outcome's counter stand at zero before it first happens.
+func (m *Metrics) Publishable(outcome string) { m.published.WithLabelValues(outcome) }
 
 // Interrupted counts a feed that broke.
 func (m *Metrics) Interrupted() { m.interruptions.Inc() }
