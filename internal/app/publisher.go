@@ -27,8 +27,8 @@ type publisher struct {
 	// catchUp waits until the feed has passed all that was committed.
 	catchUp func(context.Context) error
 	emit    func(ctx context.Context, seal func(time.Time) ([][]byte, error)) error
-	// durable waits until the log keeps what was committed at an LSN.
-	durable func(context.Context, orgcast.LSN) error
+	// durable waits until the log keeps what has its place at a cursor.
+	durable func(context.Context, orgcast.Cursor) error
 	done    func(outcome)
 }
 
@@ -166,7 +166,8 @@ func (p *publisher) await(ctx context.Context, batch *publish.Sealed) (*publish.
 			return receipt, nil
 		}
 		if batch.Idempotency != [32]byte{} {
-			if receipt := p.receipts.Request(batch.Idempotency, time.Now()); receipt != nil && receipt.Complete() {
+			// As of the time that the feed judges it by, not of ours.
+			if receipt := p.receipts.Request(batch.Idempotency, batch.IssuedAt); receipt != nil && receipt.Complete() {
 				return receipt, nil
 			}
 		}

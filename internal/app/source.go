@@ -135,13 +135,17 @@ func (s *source) Read(ctx context.Context, organization orgcast.OrganizationID, 
 	return s.opened.Load().Read(ctx, organization, after, upTo, fn)
 }
 
-// durable waits until the log keeps what was committed at an LSN. The durable
+// durable waits until the log keeps what has its place at a cursor. The durable
 // position is an end: it lies behind the begin of the last commit that it covers.
-func (s *source) durable(ctx context.Context, commit orgcast.LSN) error {
+// What is of an epoch before was kept when the present one began.
+func (s *source) durable(ctx context.Context, at orgcast.Cursor) error {
 	for {
 		rung := s.kept.wait()
-		if events := s.opened.Load(); events != nil && events.Durable() > commit {
-			return nil
+		if events := s.opened.Load(); events != nil {
+			_, epoch, ok := events.Identity()
+			if ok && (epoch != at.Epoch || events.Durable() > at.LSN) {
+				return nil
+			}
 		}
 		select {
 		case <-rung:

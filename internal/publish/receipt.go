@@ -64,10 +64,10 @@ func (r *Receipt) Complete() bool {
 	return events == r.Total
 }
 
-// Last is the LSN of the last commit that brought a part of the batch.
-func (r *Receipt) Last() (last orgcast.LSN) {
-	for i := range r.Parts {
-		last = max(last, r.Parts[i].At.LSN)
+// Last is the cursor of the part of the batch that came last.
+func (r *Receipt) Last() (last orgcast.Cursor) {
+	if n := len(r.Parts); n > 0 {
+		last = r.Parts[n-1].At
 	}
 	return last
 }
