@@ -16,8 +16,8 @@ const (
 	keepSeal = 3 * MaxDelay
 	// KeepRequest is how long a request with an Idempotency-Key is done only once.
 	KeepRequest = 24 * time.Hour
-	// MaxReceipts is how many batches are remembered at one time, in at most about
-	// 100 MB of memory. Nothing is published beyond it, because a copy of it could
+	// MaxReceipts is how many batches are remembered at one time, in about 70 MB
+	// of memory. Nothing is published beyond it, because a copy of it could
 	// not be told from it.
 	MaxReceipts = 1 << 18
 )
@@ -178,7 +178,10 @@ func (r *Receipts) set(key, value []byte) error {
 	r.byID[batch.ID] = batch
 	switch {
 	case batch.Request != [32]byte{}:
-		r.byRequest[batch.Request] = batch
+		// An old one may not be forgotten yet, and is loaded in any order.
+		if other := r.byRequest[batch.Request]; other == nil || !other.IssuedAt.After(batch.IssuedAt) {
+			r.byRequest[batch.Request] = batch
+		}
 		if !known {
 			r.long = append(r.long, batch.ID)
 		}
