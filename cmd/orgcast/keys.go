@@ -123,7 +123,7 @@ type keysRevokeCmd struct {
 // Run takes the key away.
 func (c *keysRevokeCmd) Run(env *environment) error {
 	if err := publish.NewStore(keysFile(env)).Revoke(c.ID); err != nil {
-		return err
+		return orgcast.WithHint("revoke", err, "`orgcast keys list` shows the ids; a key itself is no id, and one that was written on a command line is to be revoked, too")
 	}
 	fmt.Fprintln(env.stderr, "Revoked: no server takes it any more in a second.")
 	return nil

@@ -87,7 +87,7 @@ func TestAHostileBodyIsAnsweredAndCostsNothing(t *testing.T) {
 		"a member twice, deeper":    {asJSON, strings.Replace(good, `"title"`, `"userId":"user_2","title"`, 1), 400, "has a member twice"},
 		"an unknown member":         {asJSON, `{"id":"x",` + good[1:], 400, "has a member that is none of"},
 		"a member in another case":  {asJSON, strings.Replace(good, `"type"`, `"Type"`, 1), 400, "has a member that is none of"},
-		"text behind":               {asJSON, good + "x", 400, "is not JSON"},
+		"text behind":               {asJSON, good + "x", 400, "is followed by more text"},
 		"a second event behind":     {asJSON, good + good, 400, "is followed by more text"},
 		"text behind an array":      {asJSON, "[" + good + "]x", 400, "is followed by more text"},
 		"UTF-16":                    {asJSON, "\xff\xfe{\x00}\x00", 400, "is not JSON"},
