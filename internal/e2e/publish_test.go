@@ -112,3 +112,81 @@ func TestWhatIsPublishedReachesItsReaderOnceAlsoThroughAKill(t *testing.T) {
 		return ""
 	})
 }
+
+// TestANewEpochKeepsWhatWasPublished: the slot is lost, and the log begun anew
+// with a secret that is given, by a process that knows nothing but its disk.
+func TestANewEpochKeepsWhatWasPublished(t *testing.T) {
+	h := settled(t, 1)
+	secret := strings.Repeat("5eal", 16) // hexadecimal digits are wanted
+	s := serve(t, h.environ, map[string]string{"ORGCAST_SEAL_SECRET": secret})
+	if status := s.exit(t, time.Minute); status != 1 || !strings.Contains(s.out.String(), "ORGCAST_SEAL_SECRET") {
+		t.Fatalf("a secret that is none: status %d, %s", status, s.out)
+	}
+	s.environ["ORGCAST_SEAL_SECRET"] = strings.Repeat("5ea1", 16)
+	s.start(t)
+	s.ready(t)
+	bearer, _ := s.key(t, "--organization", "org_1")
+	spy := h.Conn(t)
+	if _, err := spy.Exec(t.Context(), "SELECT pg_create_logical_replication_slot('spy_"+h.Name+"', 'test_decoding')"); err != nil {
+		t.Fatal(err)
+	}
+	body := notification(1, "once")
+	cursors := s.publish(t, bearer, "once", body)
+	sealed := readSealed(t, spy, "spy_"+h.Name)
+	s.terminate(t)
+	s.exit(t, time.Minute)
+	until(t, 20*time.Second, func() string {
+		if _, active := slot(t, spy, h.Name); active {
+			return "the slot is in use"
+		}
+		return ""
+	})
+	h.script(t, "SELECT pg_drop_replication_slot('orgcast_"+h.Name+"')")
+	s.start(t)
+	s.ready(t)
+	c, _ := open(t, s.address, "organizationId=org_1", h.cookie(t, "user_1"), "")
+	if again := s.publish(t, bearer, "once", body); fmt.Sprint(again) != fmt.Sprint(cursors) {
+		t.Errorf("in the new epoch: %v, want %v", again, cursors)
+	}
+	h.Exec(t, "SELECT pg_logical_emit_message(true, 'orgcast.sealed', $1::bytea)", sealed)
+	until(t, 20*time.Second, func() string {
+		if s.metric(t, `messages_refused_total{reason="replayed"}`) != 1 {
+			return "a copy was not refused"
+		}
+		return ""
+	})
+	last := s.publish(t, bearer, "", body)
+	if m := c.await(t, "notification.new"); m.ID != last[0] || strings.Split(m.ID, ".")[0] == strings.Split(cursors[0], ".")[0] {
+		t.Errorf("heard %s, want %v, and not in the epoch of %v", m.ID, last, cursors)
+	}
+}
+
+// TestWhatTheDatabaseRefusesIsNotPublished, and is known not to be.
+func TestWhatTheDatabaseRefusesIsNotPublished(t *testing.T) {
+	h := settled(t, 1)
+	s := serve(t, h.environ, nil)
+	s.ready(t)
+	bearer, _ := s.key(t, "--organization", "org_1")
+	const function = "FUNCTION pg_logical_emit_message(boolean, text, bytea)"
+	h.script(t, "REVOKE EXECUTE ON "+function+" FROM PUBLIC")
+	for range 6 { // more than there are connections
+		status, text, err := s.post(within(t, time.Minute), bearer, "", notification(1, "refused"))
+		if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(text, "nothing was published") {
+			t.Fatalf("status %d %s, %v", status, text, err)
+		}
+	}
+	if log := s.out.String(); !strings.Contains(log, "EXECUTE on pg_logical_emit_message") {
+		t.Error("the operator is not told what to do")
+	}
+	h.script(t, "GRANT EXECUTE ON "+function+" TO PUBLIC")
+	// A connection that the database ended is not what the next call fails on.
+	s.publish(t, bearer, "", notification(1, "one"))
+	h.script(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orgcast publish' AND datname = current_database()")
+	c, _ := open(t, s.address, "organizationId=org_1", h.cookie(t, "user_1"), "")
+	for i := range 8 {
+		cursors := s.publish(t, bearer, "", notification(1, fmt.Sprint("two ", i)))
+		if m := c.await(t, "notification.new"); m.ID != cursors[0] {
+			t.Fatalf("heard %s, want %v", m.ID, cursors)
+		}
+	}
+}
