@@ -30,9 +30,6 @@ type emitters struct {
 // emitter is one of them.
 type emitter struct {
 	conn *pgx.Conn // nil: not open
-	// ahead is by how much the database's clock is ahead of ours. Seals are made
-	// in the database's time, which their commits are held against.
-	ahead time.Duration
 }
 
 func newEmitters(connect func(context.Context) (*pgx.Conn, error)) *emitters {
@@ -56,48 +53,47 @@ func (e *emitters) emit(ctx context.Context, seal func(now time.Time) ([][]byte,
 		return fmt.Errorf("%w: wait for a connection: %w", errNotEmitted, ctx.Err())
 	}
 	defer func() { e.free <- one }()
-	if err := one.open(ctx, e.connect); err != nil {
+	// A seal is made in the database's time, which its commit is held against.
+	now, err := one.time(ctx, e.connect)
+	if err != nil {
 		return fmt.Errorf("%w: %w", errNotEmitted, err)
 	}
-	messages, err := seal(time.Now().Add(one.ahead))
+	messages, err := seal(now)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNotEmitted, err)
 	}
 	return one.emit(ctx, messages)
 }
 
-// open opens the connection, unless it is open and, as far as can be seen, good.
-func (e *emitter) open(ctx context.Context, connect func(context.Context) (*pgx.Conn, error)) error {
-	if e.conn != nil {
-		if e.conn.PgConn().CheckConn() == nil {
-			return nil
+// time asks the database for its time, which also tells that the connection is
+// good: one that broke while nobody used it is opened anew.
+func (e *emitter) time(ctx context.Context, connect func(context.Context) (*pgx.Conn, error)) (now time.Time, err error) {
+	for {
+		used := e.conn != nil
+		if !used {
+			if e.conn, err = connect(ctx); err != nil {
+				return now, err
+			}
+		}
+		err = e.conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
+		if err == nil {
+			return now, nil
 		}
 		e.close(ctx)
+		if !used || ctx.Err() != nil {
+			return now, fmt.Errorf("ask the database for its time: %w", err)
+		}
 	}
-	conn, err := connect(ctx)
-	if err != nil {
-		return err
-	}
-	e.conn = conn
-	asked := time.Now()
-	var now time.Time
-	if err := conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now); err != nil {
-		e.close(ctx)
-		return fmt.Errorf("ask the database for its time: %w", err)
-	}
-	e.ahead = now.Sub(asked)
-	return nil
 }
 
-// emit is one statement, and so one transaction. unnest keeps the order.
+// emit is one statement, and so one transaction. unnest keeps the order; what has
+// an effect is not left out, although nobody reads it.
 func (e *emitter) emit(ctx context.Context, messages [][]byte) error {
-	var now time.Time
-	sent := time.Now()
-	err := e.conn.QueryRow(ctx, `SELECT max(clock_timestamp()) FROM (
+	var emitted int
+	err := e.conn.QueryRow(ctx, `SELECT count(*) FROM (
 			SELECT pg_logical_emit_message(true, $1, content) FROM unnest($2::bytea[]) AS content) AS emitted`,
-		publish.PrefixSealed, messages).Scan(&now)
+		publish.PrefixSealed, messages).Scan(&emitted)
 	if err == nil {
-		e.ahead = now.Sub(sent) // a clock may be set while the connection lasts
 		return nil
 	}
 	refused, ok := errors.AsType[*pgconn.PgError](err)
