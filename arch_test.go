@@ -49,6 +49,7 @@ var rooms = map[string][]string{
 		"internal/app", "internal/codec", "internal/config", "internal/demo", "internal/doctor", "internal/publish", "internal/session",
 		"internal/setup", "internal/telemetry",
 	},
+	"bench": {"examples/oikion", "internal/cluster", "internal/session"},
 	// Test kits: only tests import them.
 	"internal/pgtest":                {"examples/oikion", "internal/cluster"},
 	"internal/pgoutput/pgoutputtest": {"internal/pgoutput"},

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Sees to what building, demo and tests need: Go, and PostgreSQL's server
-# programs (initdb, postgres), which need not run. With the argument "browser"
-# also Chromium, which the test of the demo's page drives. On Debian and Ubuntu
-# they are installed; elsewhere it says what to install.
+# programs (initdb, postgres), which need not run. For "demo" also curl, which the
+# lines that it prints use; for "test" also a C compiler, which the race detector
+# needs, and Chromium, which the test of the demo's page drives; for "proxies" the
+# proxies that deploy/proxies is for. On Debian and Ubuntu they are installed;
+# elsewhere it says what to install.
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -68,7 +70,26 @@ if ! have_server; then
   have_server || { say "PostgreSQL was installed, but initdb was not found: set ORGCAST_PG_BIN."; exit 1; }
 fi
 
-if [ "${1:-}" = browser ] && ! have_browser; then
+if [ "${1:-}" = demo ] && ! command -v curl >/dev/null 2>&1; then
+  command -v apt-get >/dev/null 2>&1 || { say "curl is missing, which the printed lines use: install it."; exit 1; }
+  apt_install curl
+fi
+
+if [ "${1:-}" = proxies ]; then
+  for program in nginx haproxy caddy; do
+    command -v "$program" >/dev/null 2>&1 && continue
+    command -v apt-get >/dev/null 2>&1 || { say "$program is missing: install it."; exit 1; }
+    apt_install "$program"
+  done
+fi
+
+if [ "${1:-}" = test ] && ! command -v "$(go env CC)" >/dev/null 2>&1; then
+  command -v apt-get >/dev/null 2>&1 || { say "A C compiler is missing, which Go's race detector needs: install gcc or clang."; exit 1; }
+  say "installing a C compiler ..."
+  apt_install gcc libc6-dev
+fi
+
+if [ "${1:-}" = test ] && ! have_browser; then
   missing() {
     say "Chromium is missing, which the test of the demo's page drives: install it, or Google Chrome"
     say "(https://www.google.com/chrome), or set ORGCAST_CHROMIUM to the program."

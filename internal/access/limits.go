@@ -50,6 +50,7 @@ type LimitConfig struct {
 type Limits struct {
 	config        LimitConfig
 	connects      *rate.Limiter
+	known         *rate.Limiter
 	node          places[struct{}]
 	addresses     places[netip.Prefix]
 	users         places[orgcast.UserID]
@@ -67,6 +68,7 @@ func NewLimits(config LimitConfig) *Limits {
 	}
 	if config.ConnectsPerSecond > 0 {
 		l.connects = rate.NewLimiter(rate.Limit(config.ConnectsPerSecond), max(config.ConnectBurst, 1))
+		l.known = rate.NewLimiter(rate.Limit(config.ConnectsPerSecond), max(config.ConnectBurst, 1))
 	}
 	return l
 }
@@ -74,7 +76,15 @@ func NewLimits(config LimitConfig) *Limits {
 // Connect takes one of the node's connects of this second; it is never given
 // back.
 func (l *Limits) Connect(now time.Time) error {
-	if l.connects != nil && !l.connects.AllowN(now, 1) {
+	return l.connect(l.connects, now)
+}
+
+// ConnectKnown takes one of as many that are kept for who has a valid session:
+// strangers can't use them up.
+func (l *Limits) ConnectKnown(now time.Time) error { return l.connect(l.known, now) }
+
+func (l *Limits) connect(limiter *rate.Limiter, now time.Time) error {
+	if limiter != nil && !limiter.AllowN(now, 1) {
 		return &LimitError{LimitConnects, l.config.ConnectsPerSecond}
 	}
 	return nil

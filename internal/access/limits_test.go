@@ -90,6 +90,24 @@ func TestConnectsComeInABurstAndThenAtTheirRate(t *testing.T) {
 	}
 }
 
+func TestStrangersDoNotUseUpTheConnectsOfWhoIsKnown(t *testing.T) {
+	l := NewLimits(LimitConfig{ConnectsPerSecond: 10, ConnectBurst: 5})
+	now := time.Unix(1_763_881_200, 0)
+	for l.Connect(now) == nil {
+	}
+	for range 5 {
+		if err := l.ConnectKnown(now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e, ok := errors.AsType[*LimitError](l.ConnectKnown(now)); !ok || e.Limit != LimitConnects || e.Max != 10 {
+		t.Errorf("got %v", e)
+	}
+	if l := NewLimits(LimitConfig{}); l.Connect(now) != nil || l.ConnectKnown(now) != nil {
+		t.Error("no limit refuses")
+	}
+}
+
 // op is what a random test does to the limits.
 type op struct {
 	user         orgcast.UserID

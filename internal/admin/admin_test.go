@@ -204,13 +204,13 @@ func TestStatsHaveTheContractsNames(t *testing.T) {
 	d.Stats = func() Stats {
 		return Stats{
 			ActiveConnections: 2, TotalSubscriptions: 3, EventsProcessed: 4, EventsDelivered: 5, EventsFailed: 6, AverageLatency: 1.25, Uptime: 60,
-			OrganizationCount: 1, ConnectionsByOrg: map[orgcast.OrganizationID]int{"<o>": 2},
+			OrganizationCount: 1, ConnectionsByOrg: map[orgcast.OrganizationID]int{"<o>": 2}, UntrustedProxies: 3,
 			Replication: Replication{State: orgcast.FeedLive, Connected: true, Slot: "s", Position: "0/10", Durable: "0/9", Flushed: "0/17", Lag: &lag, LagBytes: &bytes},
 		}
 	}
 	w := call(t, New(Config{Address: "127.0.0.1:4051"}, d), "/api/realtime/stats", "localhost:4051", nil)
 	const want = `{"activeConnections":2,"totalSubscriptions":3,"eventsProcessed":4,"eventsDelivered":5,"eventsFailed":6,"averageLatency":1.25,"uptime":60,` +
-		`"organizationCount":1,"connectionsByOrg":{"<o>":2},` +
+		`"organizationCount":1,"connectionsByOrg":{"<o>":2},"untrustedProxies":3,` +
 		`"replication":{"state":"live","connected":true,"slot":"s","position":"0/10","durable":"0/9","flushed":"0/17","lag":1.5,"lagBytes":7}}` + "\n"
 	if w.Code != 200 || w.Body.String() != want || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("got %d %s %s", w.Code, w.Header(), w.Body)

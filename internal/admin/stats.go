@@ -21,8 +21,8 @@ type Stats struct {
 	EventsProcessed int64 `json:"eventsProcessed"`
 	EventsDelivered int64 `json:"eventsDelivered"`
 	EventsFailed    int64 `json:"eventsFailed"`
-	// AverageLatency is from the commit, by the database's clock, until it was
-	// handed to the streams: the mean of all transactions, in milliseconds.
+	// AverageLatency is from the commit, by the database's clock, until the kernel
+	// had the bytes: the mean of orgcast_commit_to_socket_seconds, in milliseconds.
 	AverageLatency float64 `json:"averageLatency"`
 	// Uptime is in seconds.
 	Uptime float64 `json:"uptime"`
@@ -30,7 +30,10 @@ type Stats struct {
 	// ConnectionsByOrg those with the most streams.
 	OrganizationCount int                            `json:"organizationCount"`
 	ConnectionsByOrg  map[orgcast.OrganizationID]int `json:"connectionsByOrg"`
-	Replication       Replication                    `json:"replication"`
+	// UntrustedProxies is how many requests came from a loopback or private peer
+	// that names a client, as a proxy does, and is no trusted one.
+	UntrustedProxies int64       `json:"untrustedProxies"`
+	Replication      Replication `json:"replication"`
 }
 
 // Replication is how far the change feed is. Positions are PostgreSQL's.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -111,9 +112,9 @@ const shutdownTimeout = 10 * time.Second
 // Run serves until ctx ends, then closes in order. It returns nil after an
 // orderly end.
 func (a *App) Run(ctx context.Context) error {
-	application, err := net.Listen("tcp", a.config.Listen)
+	application, err := server.Listen(ctx, a.config.Listen)
 	if err != nil {
-		return orgcast.WithHint("listen", err, "Set ORGCAST_LISTEN to a free address.")
+		return err
 	}
 	defer application.Close()
 	operator, err := net.Listen("tcp", a.config.AdminListen)
@@ -212,6 +213,8 @@ type house struct {
 	// emitters put into the WAL what is published over HTTP.
 	emitters *emitters
 	started  time.Time
+	// untrusted counts what came through a proxy that nobody said is one.
+	untrusted atomic.Int64
 }
 
 // sealSecret is the secret that is given, or the data directory's own.
@@ -282,7 +285,10 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 			s.forced.Passed(end)
 		}
 		hooks := m.Feed()
-		hooks.Dispatching = func(tx orgcast.Transaction) { s.visibility.dispatching(tx.XID) }
+		hooks.Dispatching = func(tx orgcast.Transaction) {
+			s.visibility.dispatching(tx.XID)
+			s.hub.Committed(tx.CommitTime)
+		}
 		return feed.New(s.router, log, state{directory, receipts}, s.hub, passed, s.spool, hooks)
 	}
 	h := &house{app: a, hub: s.hub, source: s, started: time.Now(), emitters: newEmitters(func(ctx context.Context) (*pgx.Conn, error) {
@@ -301,7 +307,13 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 			ConnectsPerSecond: c.MaxConnectsPerSecond, ConnectBurst: 2 * c.MaxConnectsPerSecond,
 		}),
 		Hooks: server.Hooks{
-			Refused:         func(r server.Reason) { m.Refused(string(r)) },
+			Refused: func(r server.Reason) { m.Refused(string(r)) },
+			Named: func(n server.Named) {
+				m.Named(string(n))
+				if n == server.NamedByLocal {
+					h.untrusted.Add(1)
+				}
+			},
 			Unauthenticated: func(err error) { a.log.Debug("session refused", "reason", err) },
 			Unconfirmed:     func(err error) { a.log.Warn("membership or session not confirmed", "error", err) },
 			Failed: func(r server.Reason, err error) {
@@ -309,30 +321,26 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 			},
 		},
 		Logger: a.log,
-	}, server.Config{Origins: c.AllowedOrigins, AnyOrigin: c.AnyOrigin})
+	}, server.Config{
+		Origins: c.AllowedOrigins, AnyOrigin: c.AnyOrigin, TrustedProxies: c.ProxyNetworks, ClientHeader: c.ClientAddressHeader,
+	})
 	for _, r := range server.Reasons() {
 		m.Refusable(string(r))
 	}
 	for _, o := range []outcome{outcomePublished, outcomeRepeated, outcomeRefused, outcomeDown, outcomeUnknown} {
 		m.Publishable(string(o))
 	}
+	for _, n := range server.Namings() {
+		m.Nameable(string(n))
+	}
+	m.Build(a.version)
+	for _, t := range a.rules.All() {
+		m.Withholdable(t.Schema+"."+t.Name, route.Reasons())
+	}
 	a.gauges(s)
 	m.Gauge("publish_receipts", "Batches published over HTTP that are remembered; at most 262144.", func() float64 { return float64(receipts.Len()) })
 	m.Gauge("publish_connections_busy", "Connections that put published events into the WAL; at most 4.", func() float64 { return float64(h.emitters.busy()) })
 	return h
-}
-
-func (a *App) gauges(s *source) {
-	a.metrics.Gauge("streams_open", "Streams that are open.", func() float64 { return float64(s.hub.Streams()) })
-	a.metrics.Gauge("feed_fresh", "1 while the change feed is where the database is.", func() float64 {
-		if s.Fresh() == nil {
-			return 1
-		}
-		return 0
-	})
-	a.metrics.Gauge("members", "Rows of the membership table.", func() float64 { n, _ := s.directory.Size(); return float64(n) })
-	a.metrics.Gauge("sessions", "Rows of the table of sessions; 0 if it is not read.", func() float64 { return float64(s.directory.Sessions()) })
-	a.metrics.Gauge("organizations", "Organizations.", func() float64 { _, n := s.directory.Size(); return float64(n) })
 }
 
 func (h *house) admin(address net.Addr) http.Handler {

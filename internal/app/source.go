@@ -53,11 +53,13 @@ type source struct {
 	// visibility is of what was handed out.
 	visibility visibility
 
-	loaded bool // router and directory hold what the log has
+	loaded  bool     // router and directory hold what the log has
+	missing []string // columns of the rules that the tables lack, as last said
 	// conn and inspect are those of the connection at hand, for the barrier.
-	conn    atomic.Pointer[replication.Conn]
-	inspect atomic.Pointer[inspector]
-	flushed atomic.Uint64 // the LSN that the database said last
+	conn     atomic.Pointer[replication.Conn]
+	inspect  atomic.Pointer[inspector]
+	flushed  atomic.Uint64                    // the LSN that the database said last
+	slotSeen atomic.Pointer[replication.Slot] // as it was at the last look
 }
 
 // start opens the log, then pumps until ctx ends: again and again, after
@@ -73,6 +75,12 @@ func (s *source) start(ctx context.Context) error {
 		}
 		if ctx.Err() != nil {
 			break
+		}
+		if s.refuses(err) {
+			return err
+		}
+		if s.freshness.Fresh() == nil {
+			backoff.Reset() // it had caught up: what broke is a new failure
 		}
 		s.freshness.down(err)
 		s.interrupted()

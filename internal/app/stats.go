@@ -19,7 +19,8 @@ func (h *house) stats() admin.Stats {
 		AverageLatency:    float64(totals.Latency) / float64(time.Millisecond),
 		Uptime:            time.Since(h.started).Seconds(),
 		OrganizationCount: listening.Organizations, ConnectionsByOrg: map[orgcast.OrganizationID]int{},
-		Replication: h.source.stats(listening.Position),
+		UntrustedProxies: h.untrusted.Load(),
+		Replication:      h.source.stats(listening.Position),
 	}
 	for _, o := range listening.Largest {
 		st.ConnectionsByOrg[o.Organization] = o.Streams
@@ -38,15 +39,21 @@ func (s *source) stats(position orgcast.LSN) admin.Replication {
 		lag := time.Since(fresh).Seconds()
 		r.Lag = &lag
 	}
-	if flushed := orgcast.LSN(s.flushed.Load()); flushed > 0 {
-		behind := uint64(0)
-		if flushed > position {
-			behind = uint64(flushed - position)
-		}
-		r.Flushed, r.LagBytes = flushed.String(), &behind
+	if behind, ok := s.behind(position); ok {
+		r.Flushed, r.LagBytes = orgcast.LSN(s.flushed.Load()).String(), &behind
 	}
 	if err := s.Fresh(); err != nil {
 		r.Reason = err.Error()
 	}
 	return r
+}
+
+// behind is how much WAL lies between a position and where the database was when
+// it was last asked; false before that.
+func (s *source) behind(position orgcast.LSN) (bytes uint64, ok bool) {
+	flushed := orgcast.LSN(s.flushed.Load())
+	if flushed > position {
+		bytes = uint64(flushed - position)
+	}
+	return bytes, flushed > 0
 }

@@ -212,3 +212,6 @@ func (c *Cluster) Close() error {
 	c.owned = false
 	return c.unlock()
 }
+
+// Programs is the directory of the server's programs: initdb, pg_recvlogical …
+func (c *Cluster) Programs() string { return c.bin }

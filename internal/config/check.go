@@ -48,6 +48,8 @@ func (c *Config) listeners(environ map[string]string, e *Error) {
 		e.refuse(token, "it has characters that no header may have", "Make one with: openssl rand -hex 32")
 	case c.AdminToken == "" && !Loopback(c.AdminListen):
 		e.refuse("ORGCAST_ADMIN_LISTEN", "off loopback it needs a token", "Set ORGCAST_ADMIN_TOKEN, or listen on 127.0.0.1.")
+	case c.AdminHosts == "" && unspecified(c.AdminListen):
+		e.refuse("ORGCAST_ADMIN_HOSTS", "nobody would be answered at an address that stands for all", "Set it to the names and addresses that the operator's tools ask for, such as orgcast:4051.")
 	}
 }
 
@@ -102,6 +104,14 @@ func Loopback(address string) bool {
 	}
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// unspecified tells whether an address to listen on stands for all of this
+// machine's.
+func unspecified(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "" || ip != nil && ip.IsUnspecified())
 }
 
 func between(variable string, d, low, high time.Duration, e *Error) {

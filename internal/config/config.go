@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,8 +43,11 @@ type Config struct {
 	MaxStreams                int `env:"ORGCAST_MAX_STREAMS" default:"10000" doc:"Open streams in all."`
 	MaxStreamsPerUser         int `env:"ORGCAST_MAX_STREAMS_PER_USER" default:"20" doc:"Open streams of one user."`
 	MaxStreamsPerOrganization int `env:"ORGCAST_MAX_STREAMS_PER_ORGANIZATION" default:"5000" doc:"Open streams of one organization."`
-	MaxStreamsPerAddress      int `env:"ORGCAST_MAX_STREAMS_PER_ADDRESS" default:"100" doc:"Open streams of one client address. Loopback and private addresses are proxies and have no limit."`
-	MaxConnectsPerSecond      int `env:"ORGCAST_MAX_CONNECTS_PER_SECOND" default:"500" doc:"New streams a second, with twice as many at once."`
+	MaxStreamsPerAddress      int `env:"ORGCAST_MAX_STREAMS_PER_ADDRESS" default:"100" doc:"Open streams of one client address. An IPv6 client is its /64. Loopback and private peers stand for everybody and have no limit, until ORGCAST_TRUSTED_PROXIES is set."`
+	MaxConnectsPerSecond      int `env:"ORGCAST_MAX_CONNECTS_PER_SECOND" default:"500" doc:"New streams a second, with twice as many at once. When they are used up, who has a valid session has as many again: strangers take nothing from members."`
+
+	TrustedProxies      string `env:"ORGCAST_TRUSTED_PROXIES" doc:"The proxies whose word is taken for a client's address: addresses and networks (10.0.3.0/24), separated by commas. By default none: then a client's address is the peer's, and loopback and private peers, which stand for everybody, have no limit. Once set, every address has."`
+	ClientAddressHeader string `env:"ORGCAST_CLIENT_ADDRESS_HEADER" default:"X-Forwarded-For" doc:"The header in which the trusted proxies give it. Of X-Forwarded-For and Forwarded the right-most address that is no trusted proxy's counts; any other, such as X-Real-IP, is one address, and the proxy must replace what a client sends in it."`
 
 	LogLevel  string `env:"ORGCAST_LOG_LEVEL" default:"info" doc:"debug, info, warn or error."`
 	LogFormat string `env:"ORGCAST_LOG_FORMAT" default:"text" doc:"text or json."`
@@ -58,6 +62,8 @@ type Config struct {
 	// AllowedOrigins are the origins that may connect; AnyOrigin is development.
 	AllowedOrigins []string `env:"-"`
 	AnyOrigin      bool     `env:"-"`
+	// ProxyNetworks are the trusted proxies.
+	ProxyNetworks []netip.Prefix `env:"-"`
 }
 
 // Load reads the environment, given as a map. An empty variable counts as one
@@ -81,6 +87,7 @@ func Load(environ map[string]string) (*Config, error) {
 	c.databases(environ, &e)
 	c.listeners(environ, &e)
 	c.origins(&e)
+	c.proxies(&e)
 	c.bounds(&e)
 	if c.DataDir == "" {
 		c.DataDir = dataDir(environ)

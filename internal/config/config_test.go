@@ -111,8 +111,18 @@ func TestWhatIsNotValidIsRefusedWithVariableProblemAndCure(t *testing.T) {
 		{"PORT", "80000", nil},
 		{"ORGCAST_ADMIN_LISTEN", "0.0.0.0:4051", nil},
 		{"ORGCAST_ADMIN_LISTEN", ":4051", nil},
+		{"ORGCAST_ADMIN_HOSTS", "", []string{"ORGCAST_ADMIN_LISTEN", ":4051", "ORGCAST_ADMIN_TOKEN", "0123456789abcdef"}},
 		{"ORGCAST_ADMIN_LISTEN", "127.0.0.1:4050", nil},
 		{"ORGCAST_ADMIN_TOKEN", "hunter2", nil},
+		{"ORGCAST_TRUSTED_PROXIES", "proxy.internal", nil},
+		{"ORGCAST_TRUSTED_PROXIES", "10.0.0.0/33", nil},
+		{"ORGCAST_TRUSTED_PROXIES", "10.0.0.1,0.0.0.0/0", nil},
+		{"ORGCAST_TRUSTED_PROXIES", "::/0", nil},
+		{"ORGCAST_TRUSTED_PROXIES", "::ffff:0:0/90", nil},
+		{"ORGCAST_TRUSTED_PROXIES", "fe80::1%eth0", nil},
+		{"ORGCAST_TRUSTED_PROXIES", "0.0.0.0", nil},
+		{"ORGCAST_CLIENT_ADDRESS_HEADER", "X Forwarded For", nil},
+		{"ORGCAST_CLIENT_ADDRESS_HEADER", ":authority", nil},
 		{"ORGCAST_ADMIN_TOKEN", "hunter2hunter2 hunter2", nil},
 		{"ORGCAST_ADMIN_TOKEN", "hunter2hunter2hunter2", []string{"ORGCAST_ADMIN_TOKEN_FILE", short}},
 		{"ORGCAST_ADMIN_TOKEN_FILE", filepath.Join(dir, "missing"), nil},
@@ -188,7 +198,7 @@ func TestTheTokenMayComeFromAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("0123456789abcdef\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := load(t, with("ORGCAST_ADMIN_TOKEN_FILE", path, "ORGCAST_ADMIN_LISTEN", "0.0.0.0:1")).AdminToken; got != "0123456789abcdef" {
+	if got := load(t, with("ORGCAST_ADMIN_TOKEN_FILE", path, "ORGCAST_ADMIN_LISTEN", "0.0.0.0:1", "ORGCAST_ADMIN_HOSTS", "orgcast")).AdminToken; got != "0123456789abcdef" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -280,5 +290,15 @@ func TestTheReferenceIsWhatTheCodeSays(t *testing.T) {
 	}
 	if !bytes.Equal(got, Markdown()) {
 		t.Errorf("%s is not up to date: go test ./internal/config -update", path)
+	}
+}
+
+func TestTrustedProxiesAreAddressesAndNetworks(t *testing.T) {
+	c := load(t, with("ORGCAST_TRUSTED_PROXIES", " 127.0.0.1, 10.0.3.7/24,::1 ,2001:db8:ff::/48,::ffff:192.0.2.0/120,::ffff:192.0.2.9"))
+	if got, want := fmt.Sprint(c.ProxyNetworks), "[127.0.0.1/32 10.0.3.0/24 ::1/128 2001:db8:ff::/48 192.0.2.0/24 192.0.2.9/32]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if c := load(t, with()); c.ProxyNetworks != nil || c.ClientAddressHeader != "X-Forwarded-For" {
+		t.Errorf("by default %v, %s", c.ProxyNetworks, c.ClientAddressHeader)
 	}
 }

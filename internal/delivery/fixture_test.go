@@ -99,21 +99,28 @@ type fixture struct {
 	stream  *sse.Reader
 	lsn     orgcast.LSN
 
-	mu    sync.Mutex
-	lost  []Lost
-	wrote int
-	over  chan struct{} // the handler has returned
+	mu        sync.Mutex
+	lost      []Lost
+	wrote     int
+	written   []hub.Stamp
+	writtenAt []time.Time
+	over      chan struct{} // the handler has returned
 }
 
 // connect opens a stream and reads as far as the headers.
-func connect(t *testing.T, config hub.Config, b barrier, spec hub.Spec, l log) *fixture {
+func connect(t *testing.T, config hub.Config, b barrier, spec hub.Spec, l hub.Log) *fixture {
 	f := &fixture{t: t, lsn: 100, over: make(chan struct{})}
 	f.hub = hub.New(l, members{}, config)
 	f.hub.Reset(1, f.lsn)
 	f.hub.SetFeed(orgcast.FeedLive, time.Now())
 	f.handler = &Handler{Barrier: b, Hooks: Hooks{
 		Wrote: func(n int) { f.mu.Lock(); f.wrote += n; f.mu.Unlock() },
-		Lost:  func(reason Lost, _ error) { f.mu.Lock(); f.lost = append(f.lost, reason); f.mu.Unlock() },
+		Written: func(newest hub.Stamp) {
+			f.mu.Lock()
+			f.written, f.writtenAt = append(f.written, newest), append(f.writtenAt, time.Now())
+			f.mu.Unlock()
+		},
+		Lost: func(reason Lost, _ error) { f.mu.Lock(); f.lost = append(f.lost, reason); f.mu.Unlock() },
 	}}
 	spec.User, spec.Organizations = "u", []orgcast.OrganizationID{"a"}
 	if spec.ExpiresAt.IsZero() {
@@ -201,10 +208,16 @@ func (f *fixture) ends(lost ...Lost) {
 
 // dispatch hands out one event of about size bytes.
 func (f *fixture) dispatch(size int) {
+	e := f.event(size)
+	f.hub.Dispatch(f.lsn+2, []orgcast.Event{e}, nil, nil, false)
+}
+
+// event makes the next event.
+func (f *fixture) event(size int) orgcast.Event {
 	f.lsn += 10
 	c := orgcast.Cursor{Epoch: 1, LSN: f.lsn}
 	frame := sse.AppendEventHead(nil, c, orgcast.DataSync, "a", 1, sse.SourcePostgres)
 	frame = sse.AppendString(frame, string(bytes.Repeat([]byte{'x'}, size)))
 	frame = sse.AppendEventTail(frame, false)
-	f.hub.Dispatch(f.lsn+2, []orgcast.Event{{Cursor: c, Organization: "a", Type: orgcast.DataSync, Frame: frame}}, nil, nil, false)
+	return orgcast.Event{Cursor: c, Organization: "a", Type: orgcast.DataSync, Frame: frame}
 }

@@ -22,6 +22,9 @@ type Barrier interface {
 type Hooks struct {
 	// Wrote counts the bytes of one write.
 	Wrote func(bytes int)
+	// Written is called after a write that had events of a live stream in it, with
+	// what is known of the newest: the kernel has them all.
+	Written func(newest hub.Stamp)
 	// Lost is called when a stream ends without a word: the peer left, it took
 	// nothing for the write timeout, or the log could not be read.
 	Lost func(reason Lost, err error)
@@ -32,10 +35,12 @@ type Lost string
 
 // The reasons.
 const (
+	// LostPeer is a peer that left, or is dead: the system gave its connection up.
 	LostPeer Lost = "peer_gone"
-	// LostStalled is what the contract's `slow_consumer` comes to with this driver.
-	// A peer that takes nothing can't be told: its `closing` would lie behind what
-	// it does not take, and perhaps in the middle of an event.
+	// LostStalled is a peer that takes nothing. It can't be told `slow_consumer`: its
+	// `closing` would lie behind what it does not take, and perhaps in the middle of
+	// an event. One that takes something, but too little, is told: see
+	// [hub.Config.CatchUp].
 	LostStalled Lost = "stalled"
 	LostLog     Lost = "log_unreadable"
 )
@@ -74,6 +79,9 @@ func (d *Handler) Serve(w http.ResponseWriter, r *http.Request, s *hub.Stream, w
 		if err := d.write(w, out, step.Frames); err != nil {
 			d.lost(err)
 			return
+		}
+		if d.Hooks.Written != nil && !step.Newest.Committed.IsZero() {
+			d.Hooks.Written(step.Newest)
 		}
 		switch {
 		case step.Done:

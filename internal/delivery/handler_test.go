@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,5 +250,115 @@ func TestAPeerThatLeavesDuringAReplayIsCounted(t *testing.T) {
 		<-reading
 		f.conn.Close()
 		f.ends(LostPeer)
+	})
+}
+
+// kept is a log that keeps what is dispatched.
+type kept struct {
+	mu     sync.Mutex
+	events []orgcast.Event
+}
+
+func (k *kept) Read(_ context.Context, _ orgcast.OrganizationID, after, upTo orgcast.Cursor, fn func(*orgcast.Event) bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, e := range k.events {
+		if e.Cursor.Compare(after) > 0 && e.Cursor.Compare(upTo) <= 0 && !fn(&e) {
+			break
+		}
+	}
+	return nil
+}
+
+func (k *kept) Floor() orgcast.Cursor { return orgcast.Position(1, 100) }
+
+// flood commits an event of about a kilobyte, ten times a second.
+func (f *fixture) flood(k *kept, until <-chan struct{}) {
+	for {
+		k.mu.Lock()
+		k.events = append(k.events, f.event(1000))
+		e := k.events[len(k.events)-1]
+		k.mu.Unlock()
+		f.hub.Committed(time.Now())
+		f.hub.Dispatch(f.lsn+2, []orgcast.Event{e}, nil, nil, false)
+		select {
+		case <-until:
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Ten kilobytes come in a second, and the peer takes four.
+func TestAPeerThatTakesTooLittleIsToldThatItIsTooSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{}
+		f := connect(t, hub.Config{TailBytes: 8 << 10, StepBytes: 4 << 10}, passed, hub.Spec{}, k)
+		f.expect("connection", "ready")
+		over := make(chan struct{})
+		defer close(over)
+		go f.flood(k, over)
+		begun, events := time.Now(), 0
+		for {
+			word, err := f.next()
+			if err != nil {
+				t.Fatalf("ended after %v with %v, and without a word", time.Since(begun), err)
+			}
+			if word == "closingslow_consumer" {
+				break
+			}
+			if word == "data.sync" {
+				events++
+			}
+			<-time.After(250 * time.Millisecond)
+		}
+		if d := time.Since(begun); d < 30*time.Second || d > time.Minute || events < 100 {
+			t.Errorf("told after %v and %d events", d, events)
+		}
+		if _, err := f.next(); err != io.EOF {
+			t.Errorf("after the last word: %v", err)
+		}
+		f.ends() // it heard why: it is not lost
+	})
+}
+
+func TestAPeerThatStopsWhileItIsTooSlowIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{}
+		f := connect(t, hub.Config{TailBytes: 8 << 10, StepBytes: 4 << 10}, passed, hub.Spec{}, k)
+		f.expect("connection", "ready")
+		over := make(chan struct{})
+		defer close(over)
+		go f.flood(k, over)
+		for range 40 {
+			f.expect("data.sync")
+			<-time.After(250 * time.Millisecond)
+		}
+		begun := time.Now()
+		f.ends(LostStalled)
+		if d := time.Since(begun); d > 30*time.Second {
+			t.Errorf("cut after %v", d)
+		}
+	})
+}
+
+func TestAWriteTellsOfItsNewestEventAfterItWasWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := connect(t, hub.Config{}, passed, hub.Spec{}, log{})
+		f.expect("connection", "ready")
+		synctest.Wait()
+		committed := time.Now()
+		<-time.After(2 * time.Second)
+		f.hub.Committed(committed)
+		f.dispatch(10)
+		dispatched := time.Now()
+		<-time.After(3 * time.Second) // the peer takes its time
+		f.expect("data.sync")
+		synctest.Wait()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if len(f.written) != 1 || !f.written[0].Committed.Equal(committed) || !f.written[0].Dispatched.Equal(dispatched) || f.writtenAt[0].Sub(dispatched) != 3*time.Second {
+			t.Errorf("told %+v at %v", f.written, f.writtenAt)
+		}
 	})
 }

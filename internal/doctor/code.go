@@ -81,6 +81,7 @@ const (
 	ProxyRedirects   Code = "proxy_redirects"
 	ProxyCompresses  Code = "proxy_compresses"
 	ProxyHeaders     Code = "proxy_headers"
+	ProxyUntrusted   Code = "proxy_untrusted"
 
 	CheckFailed Code = "check_failed"
 )
@@ -198,6 +199,7 @@ var entries = []entry{
 	{"Proxy (`--url`)", ProxyRedirects, Fatal, "the application redirects to its sign-in page"},
 	{"Proxy (`--url`)", ProxyCompresses, Fatal, "the answer is compressed on the way"},
 	{"Proxy (`--url`)", ProxyHeaders, Warning, "Cache-Control does not come through"},
+	{"Proxy (a serving orgcast is asked)", ProxyUntrusted, Note, "requests come through a proxy that is not in ORGCAST_TRUSTED_PROXIES; a warning if others are"},
 
 	{"Doctor", CheckFailed, Warning, "a check could not be made to its end"},
 }

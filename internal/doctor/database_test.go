@@ -71,6 +71,7 @@ func TestWhatIsWrongWithTheDatabaseIsNamed(t *testing.T) {
 		severity Severity
 		table    string
 		text     string
+		since    int // the PostgreSQL that can be so
 	}{
 		"nobody answers":       {set: map[string]string{"ORGCAST_DATABASE_URL": "postgresql://a:" + canaryPassword + "@127.0.0.1:1/d"}, want: DatabaseUnreachable, severity: Fatal, text: "127.0.0.1"},
 		"no TLS there":         {set: map[string]string{"ORGCAST_DATABASE_URL": "%u&sslmode=require"}, want: DatabaseTLS, severity: Fatal, text: "certificate"},
@@ -100,8 +101,8 @@ func TestWhatIsWrongWithTheDatabaseIsNamed(t *testing.T) {
 		"identity default":   {plant: `ALTER TABLE notes REPLICA IDENTITY DEFAULT`, want: Code(setup.IdentityNotFull), severity: Fatal, table: "public.notes", text: "DELETE"},
 		"identity nothing":   {plant: `ALTER TABLE notes REPLICA IDENTITY NOTHING`, want: Code(setup.IdentityMissing), severity: Fatal, table: "public.notes", text: "nothing"},
 		"identity's index":   {plant: `ALTER TABLE notes ALTER "createdBy" SET NOT NULL; CREATE UNIQUE INDEX i ON notes (id, "createdBy"); ALTER TABLE notes REPLICA IDENTITY USING INDEX i; DROP INDEX i`, want: Code(setup.IdentityMissing), severity: Fatal, table: "public.notes", text: "dropped"},
-		"column list":        {plant: `CREATE PUBLICATION other FOR TABLE notes (id)`, want: Code(setup.ColumnList), severity: Fatal, table: "public.notes", text: "other"},
-		"row filter":         {plant: `ALTER PUBLICATION orgcast DROP TABLE notes; ALTER PUBLICATION orgcast ADD TABLE notes WHERE (id > 'x')`, want: Code(setup.RowFilter), severity: Fatal, table: "public.notes", text: "silence"},
+		"column list":        {plant: `CREATE PUBLICATION other FOR TABLE notes (id)`, want: Code(setup.ColumnList), severity: Fatal, table: "public.notes", text: "other", since: 15},
+		"row filter":         {plant: `ALTER PUBLICATION orgcast DROP TABLE notes; ALTER PUBLICATION orgcast ADD TABLE notes WHERE (id > 'x')`, want: Code(setup.RowFilter), severity: Fatal, table: "public.notes", text: "silence", since: 15},
 		"row-level security": {plant: `ALTER TABLE notes ENABLE ROW LEVEL SECURITY`, want: Code(setup.RowSecurity), severity: Fatal, table: "public.notes", text: "tenant_only"},
 		"new tenant's table": {plant: `CREATE TABLE invoices (id int, org_id text)`, want: TenantUnmapped, severity: Note, text: "public.invoices"},
 		"async database":     {plant: `ALTER DATABASE %d SET synchronous_commit = off`, want: CommitAsync, severity: Warning, text: "database test"},
@@ -118,6 +119,9 @@ func TestWhatIsWrongWithTheDatabaseIsNamed(t *testing.T) {
 				t.Parallel()
 			}
 			w := newWorld(t)
+			if w.Major(t) < c.since {
+				return
+			}
 			w.opts = c.opts
 			if c.plant != "" {
 				w.Exec(t, w.names().Replace(c.plant))

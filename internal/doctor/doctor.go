@@ -101,6 +101,7 @@ var checks = []struct {
 	{"age of the slot", theDatabase, slotAge},
 	{"event log and slot", theDatabase, continuity},
 	{"proxy", nothing, proxy},
+	{"running orgcast", settings, running},
 }
 
 // missing says why a check can't be made, "" if it can.

@@ -40,7 +40,7 @@ func offline(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	return map[string]string{
-		"ORGCAST_DATA_DIR": dir, "ORGCAST_LOG_BYTES": "32MiB", "ORGCAST_ADMIN_TOKEN": canaryToken,
+		"ORGCAST_DATA_DIR": dir, "ORGCAST_LOG_BYTES": "32MiB", "ORGCAST_ADMIN_TOKEN": canaryToken, "ORGCAST_ADMIN_LISTEN": "127.0.0.1:1",
 		"AUTH_SECRET": canarySecret, "AUTH_URL": "https://user:" + canaryCookie + "@app.example.com", "NEXT_PUBLIC_APP_URL": "https://app.example.com",
 	}
 }

@@ -16,8 +16,9 @@ import (
 // end is the WAL position that is reached: behind the commit record of the
 // batch's last transaction. Zero says that the batch is a part of one
 // transaction, and not its last: its events are written, the position stays, and
-// state in it is [ErrPartialState]. A batch that holds nothing moves the position
-// only; with the position that is reached already it does nothing.
+// its state is staged, or [ErrPartialState]. What was staged counts at the return
+// of the last part. A batch that holds nothing moves the position only; with the
+// position that is reached already it does nothing.
 //
 // committed is the commit time of the last transaction, the zero time if there is
 // none.
@@ -48,12 +49,23 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 			return err
 		}
 	}
+	promote := false
 	switch {
 	case end == 0:
-		l.open = openTransaction{lsn: b.last.LSN, last: b.last}
+		l.open.lsn, l.open.staged = b.transaction(), l.open.staged || b.staged > 0
+		if events {
+			l.open.last = b.last
+		}
 	case end > l.open.lsn:
+		if promote = l.open.staged || b.staged > 0; promote {
+			if err := b.ops().Set(keyStaged, nil, nil); err != nil {
+				b.reset()
+				return err
+			}
+		}
 		l.open = openTransaction{}
 	}
+	l.stage += b.staged
 	ops := b.take()
 	if err := l.apply(ops); err != nil {
 		return err
@@ -66,6 +78,15 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 	}
 	// Last, so that nothing is durable that is not yet the position.
 	l.inFlight <- applied{ops: ops, end: end}
+	if promote {
+		return l.promote(func(ops *pebble.Batch) error {
+			if err := l.apply(ops); err != nil {
+				return err
+			}
+			l.inFlight <- applied{ops: ops}
+			return nil
+		})
+	}
 	return nil
 }
 
@@ -87,26 +108,37 @@ func (l *Log) admit(b *Batch, end orgcast.LSN) error {
 		return ErrEmpty
 	case end != 0 && end < position:
 		return fmt.Errorf("%w: end %s, position %s", ErrBelowPosition, end, position)
-	case end == 0 && b.states > 0:
+	case end == 0 && b.states > 0, b.states > 0 && b.staged > 0:
 		return ErrPartialState
-	case b.events == 0:
-		return nil
-	case b.first.Epoch != epoch:
+	case b.Len() == b.states:
+		return l.admitState(b, end)
+	case b.events > 0 && b.first.Epoch != epoch:
 		return fmt.Errorf("%w: other epoch", ErrOrder)
-	case b.first.LSN < position:
-		return fmt.Errorf("%w: commit %s, position %s", ErrBelowPosition, b.first.LSN, position)
-	case end != 0 && b.last.LSN >= end:
-		return fmt.Errorf("%w: commit %s, end %s", ErrOrder, b.last.LSN, end)
-	case end == 0 && b.first.LSN != b.last.LSN:
+	case b.transaction() < position:
+		return fmt.Errorf("%w: commit %s, position %s", ErrBelowPosition, b.transaction(), position)
+	case end != 0 && max(b.last.LSN, b.commit) >= end:
+		return fmt.Errorf("%w: commit %s, end %s", ErrOrder, max(b.last.LSN, b.commit), end)
+	case end == 0 && b.events > 0 && b.first.LSN != b.last.LSN, b.staged > 0 && b.events > 0 && (b.first.LSN != b.commit || b.last.LSN != b.commit):
 		return fmt.Errorf("%w: a part holds more than one transaction", ErrOrder)
 	}
-	if l.open.lsn != 0 && (b.first.LSN != l.open.lsn || b.first.Compare(l.open.last) <= 0) {
+	// State that comes again and is staged twice, in order, is the same state.
+	again := b.events > 0 && !l.open.last.IsZero() && b.first.Compare(l.open.last) <= 0
+	if l.open.lsn != 0 && (b.transaction() != l.open.lsn || again) {
 		if err := l.discard(); err != nil {
 			return err
 		}
 	}
-	if b.first.Compare(l.high) <= 0 {
+	if b.events > 0 && b.first.Compare(l.high) <= 0 {
 		return fmt.Errorf("%w: below the last event", ErrOrder)
+	}
+	return l.admitState(b, end)
+}
+
+// admitState refuses a last part with state that is not staged, where that of the
+// parts before is.
+func (l *Log) admitState(b *Batch, end orgcast.LSN) error {
+	if b.states > 0 && l.open.staged && end > l.open.lsn {
+		return ErrPartialState
 	}
 	return nil
 }
@@ -173,6 +205,11 @@ func (l *Log) discard() error {
 	defer l.maintenance.Unlock()
 	if err := l.discardAbove(l.Position()); err != nil {
 		return err
+	}
+	if l.open.staged {
+		if err := l.unstage(); err != nil {
+			return err
+		}
 	}
 	l.open = openTransaction{}
 	return nil

@@ -18,7 +18,9 @@ type Batch struct {
 	opened  int64
 	events  int
 	states  int
-	bytes   int // of the events' keys and values
+	staged  uint64
+	commit  orgcast.LSN // of the transaction whose state is staged
+	bytes   int         // of the events' keys and values
 	first   orgcast.Cursor
 	last    orgcast.Cursor
 	err     error
@@ -64,8 +66,33 @@ func (b *Batch) State(c orgcast.StateChange) {
 	}
 }
 
+// Stage adds a copy of c, which counts when the transaction's last part is
+// appended: a transaction that comes in parts stages all its state, so that it is
+// nowhere held in memory. commit is the transaction's LSN.
+func (b *Batch) Stage(commit orgcast.LSN, c orgcast.StateChange) {
+	if b.err != nil {
+		return
+	}
+	b.commit = commit
+	key := stagedKey(b.log.stage + b.staged)
+	op := b.ops().SetDeferred(len(key), stagedValueLen(&c))
+	copy(op.Key, key)
+	appendStagedValue(op.Value[:0], &c)
+	if b.err = op.Finish(); b.err == nil {
+		b.staged++
+	}
+}
+
 // Len is how many events and state changes the batch holds.
-func (b *Batch) Len() int { return b.events + b.states }
+func (b *Batch) Len() int { return b.events + b.states + int(b.staged) }
+
+// transaction is the LSN of the batch's first transaction.
+func (b *Batch) transaction() orgcast.LSN {
+	if b.events > 0 {
+		return b.first.LSN
+	}
+	return b.commit
+}
 
 // Size is how many bytes the batch holds. A batch of 256 events or 1 MiB is as
 // fast as they get; a much larger one should be appended in parts.

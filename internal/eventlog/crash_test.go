@@ -189,6 +189,73 @@ func TestAPowerCutWithinTheRemovalOfATornTransaction(t *testing.T) {
 	}
 }
 
+// TestAPowerCutAroundAPromotionLeavesAllOfATransactionsStateOrNone cuts the power
+// before every fsync while a transaction in parts is appended whose state is
+// promoted in many batches.
+func TestAPowerCutAroundAPromotionLeavesAllOfATransactionsStateOrNone(t *testing.T) {
+	c := &crashes{fs: vfs.NewCrashableMem()}
+	log := openCrashed(t, c.wrap())
+	const keys = 60
+	change := func(i int, version byte) orgcast.StateChange {
+		value := make([]byte, 32<<10) // two MiB in all: eight batches
+		value[0] = version
+		return orgcast.StateChange{Space: 'p', Key: []byte{byte(i)}, Value: value}
+	}
+	err := log.Begin(t.Context(), eventlogtest.Identity, eventlogtest.Epoch, eventlogtest.Start, func(put func(orgcast.StateChange) error) error {
+		for i := range keys {
+			if err := put(change(i, 1)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	c.left = nil
+	c.mu.Unlock()
+	const commit, end = 2000, 2010
+	for i := range keys {
+		log.Batch().Event(eventlogtest.Event("org_1", commit, uint64(i)))
+		log.Batch().Stage(commit, change(i, 2))
+		upTo := orgcast.LSN(0)
+		if i == keys-1 {
+			upTo = end
+		}
+		if err := log.Append(log.Batch(), upTo, eventlogtest.Committed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustClose(t, log)
+	seen := map[orgcast.LSN]int{}
+	for n, fs := range c.left {
+		log := openCrashed(t, fs)
+		position := log.Position()
+		seen[position]++
+		want := map[orgcast.LSN]byte{eventlogtest.Start: 1, end: 2}[position]
+		counted := 0
+		if err := log.State(func(_ orgcast.Space, key, value []byte) error {
+			if counted++; value[0] != want {
+				t.Errorf("crash %d: at %d, key %d is of version %d", n, position, key, value[0])
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if events := log.Stats().Events; counted != keys || events != map[byte]int64{1: 0, 2: keys}[want] {
+			t.Errorf("crash %d: at %d, %d keys and %d events", n, position, counted, events)
+		}
+		if left, err := log.StagedKeys(); err != nil || left != 0 {
+			t.Errorf("crash %d: %d staged keys are left: %v", n, left, err)
+		}
+		mustClose(t, log)
+	}
+	if seen[eventlogtest.Start] < 3 || seen[end] < 3 {
+		t.Fatalf("crashes at %v: too few of a kind", seen)
+	}
+}
+
 func TestAPowerCutWithinARetirementLeavesNoSilentGap(t *testing.T) {
 	c := &crashes{fs: vfs.NewCrashableMem()}
 	clock := newClock()

@@ -8,8 +8,9 @@
 //
 // # Invariants
 //
-//   - Events, state and position of a transaction are in one batch: what is known
-//     after a restart is exactly what was known at [Log.Position].
+//   - Events, state and position of a transaction are in one batch, or count from
+//     one batch on: what is known after a restart is exactly what was known at
+//     [Log.Position].
 //   - [Log.Durable] never passes what is fsynced, and [Hooks.Durable] is called in
 //     order. Only that may be confirmed to the slot.
 //   - Pebble's WAL is a prefix after a crash: if a position survived, everything
@@ -25,7 +26,8 @@
 // at or above the position and below the batch's end. The parts of a long
 // transaction are appended with end zero; until its last part arrives they are
 // above the position, and [Open], [Log.Discard] or the transaction's own
-// redelivery removes them.
+// redelivery removes them, and
+// the state that they staged (see stage.go).
 //
 // # Layout, format 1
 //
@@ -40,6 +42,8 @@
 //	'p'                                                 position: end LSN:8 commit time:8 (Unix ns)
 //	's' segment:4                                       first, last cursor, opened, last time, events, bytes: 8 × 8 bytes
 //	't' space:1 key                                     state, as its owner wrote it
+//	'u'                                                 the mark: what is staged counts; absent, but for a moment
+//	'u' number:8                                        staged state: does:1 space:1 key value
 //
 // Segments are spans of append order, about [Options.SegmentAge] long, never of
 // the clock: a clock step can neither reorder nor repeat. A segment is found by

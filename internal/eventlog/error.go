@@ -27,8 +27,8 @@ var (
 	// ErrOrder: the events' cursors do not ascend, are of another epoch or lie
 	// at or beyond the batch's end.
 	ErrOrder = errors.New("events are out of order")
-	// ErrPartialState: a part of a transaction that is not its last carries state.
-	ErrPartialState = errors.New("state in a part of a transaction that is not its last")
+	// ErrPartialState: state of a transaction that comes in parts is not staged.
+	ErrPartialState = errors.New("state of a transaction in parts is not staged")
 	// ErrTooLong: an organization identifier is above [orgcast.MaxOrganizationID].
 	ErrTooLong = errors.New("organization identifier is too long")
 

@@ -50,6 +50,18 @@ func (l *Log) EventKeys() (n int, err error) {
 	return n, it.Close()
 }
 
+// StagedKeys counts what is staged, with the mark.
+func (l *Log) StagedKeys() (n int, err error) {
+	it, err := l.db.NewIter(&pebble.IterOptions{LowerBound: keyStaged, UpperBound: keyEnd})
+	if err != nil {
+		return 0, err
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		n++
+	}
+	return n, it.Close()
+}
+
 // Tables lists the first and last key of every table.
 func (l *Log) Tables() (bounds [][2][]byte, err error) {
 	levels, err := l.db.SSTables()

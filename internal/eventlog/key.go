@@ -11,16 +11,19 @@ const (
 	prefixEvent   = 'e'
 	prefixSegment = 's'
 	prefixState   = 't'
+	prefixStaged  = 'u'
 )
 
 var (
 	keyFloor    = []byte{'f'}
 	keyIdentity = []byte{'i'}
 	keyPosition = []byte{'p'}
+	// keyStaged is the mark: what is staged counts.
+	keyStaged = []byte{prefixStaged}
 
 	// All that the log holds lies in [keyFirst, keyEnd).
 	keyFirst = []byte{prefixEvent}
-	keyEnd   = []byte{prefixState + 1}
+	keyEnd   = []byte{prefixStaged + 1}
 )
 
 const (
@@ -80,6 +83,11 @@ func segmentKey(segment uint32) []byte {
 
 func appendStateKey(b []byte, space orgcast.Space, key []byte) []byte {
 	return append(append(b, prefixState, byte(space)), key...)
+}
+
+// stagedKey is the key of the nth change of state that is staged.
+func stagedKey(n uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{prefixStaged}, n)
 }
 
 // prefixEnd is the smallest key above all that begin with p. The first byte of p

@@ -24,6 +24,7 @@ type Log struct {
 	batch *Batch
 	open  openTransaction // guarded by write
 	high  orgcast.Cursor  // last event appended; guarded by write
+	stage uint64          // number of the next change that is staged; guarded by write
 
 	maintenance sync.Mutex // retirement against Begin and Discard
 
@@ -64,8 +65,9 @@ type Log struct {
 // openTransaction is a transaction of which parts, but not the last, were
 // appended.
 type openTransaction struct {
-	lsn  orgcast.LSN // zero: none
-	last orgcast.Cursor
+	lsn    orgcast.LSN    // zero: none
+	last   orgcast.Cursor // of its events; zero if it has none yet
+	staged bool           // some state is staged
 }
 
 // Identity returns what [Log.Begin] was given. False: the log is empty, and Begin

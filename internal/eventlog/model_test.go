@@ -16,8 +16,9 @@ import (
 
 // model is what a log is: a slice, a map and a number.
 type model struct {
-	events   []orgcast.Event // applied, below position
-	parts    []orgcast.Event // of the open transaction
+	events   []orgcast.Event         // applied, below position
+	parts    []orgcast.Event         // of the open transaction
+	staged   [][]orgcast.StateChange // of each part
 	state    map[string]string
 	position orgcast.LSN
 	floor    orgcast.Cursor
@@ -85,13 +86,28 @@ func (m *machine) transaction(t *rapid.T, lsn orgcast.LSN, from uint64, n int) [
 	return events
 }
 
-func (m *machine) append(t *rapid.T, end orgcast.LSN, events []orgcast.Event, changes ...orgcast.StateChange) {
+// append appends events and state, which is staged or not, and the state counts
+// in the model if this is the last part.
+func (m *machine) append(t *rapid.T, end orgcast.LSN, events []orgcast.Event, staged bool, changes ...orgcast.StateChange) {
 	b := m.log.Batch()
 	for i := range events {
 		b.Event(&events[i])
 	}
 	for _, c := range changes {
-		b.State(c)
+		if staged {
+			b.Stage(events[0].Cursor.LSN, c)
+		} else {
+			b.State(c)
+		}
+	}
+	if err := m.log.Append(b, end, eventlogtest.Committed); err != nil {
+		t.Fatal(err)
+	}
+	m.staged = append(m.staged, changes)
+	if end == 0 {
+		return
+	}
+	for _, c := range slices.Concat(m.staged...) {
 		key := string(rune(c.Space)) + string(c.Key)
 		switch {
 		case c.Prefix:
@@ -102,9 +118,20 @@ func (m *machine) append(t *rapid.T, end orgcast.LSN, events []orgcast.Event, ch
 			m.state[key] = string(c.Value)
 		}
 	}
-	if err := m.log.Append(b, end, eventlogtest.Committed); err != nil {
-		t.Fatal(err)
+	m.staged = nil
+}
+
+// changes draws what happens to the state.
+func (m *machine) changes(t *rapid.T) (changes []orgcast.StateChange) {
+	for range rapid.IntRange(0, 3).Draw(t, "changes") {
+		changes = append(changes, orgcast.StateChange{
+			Space:  orgcast.Space(rapid.SampledFrom([]byte("pmo")).Draw(t, "space")),
+			Key:    []byte(modelKeys.Draw(t, "key")),
+			Value:  rapid.SampledFrom([][]byte{nil, {}, []byte("v")}).Draw(t, "value"),
+			Prefix: rapid.IntRange(0, 4).Draw(t, "prefix") == 0,
+		})
 	}
+	return changes
 }
 
 // deliver draws what the source delivers next: a new transaction, or the open
@@ -120,13 +147,13 @@ func (m *machine) deliver(t *rapid.T) []orgcast.Event {
 	case 0:
 		events := m.transaction(t, first.LSN, first.Index, n)
 		events[0].Cursor = first
-		m.parts = nil
+		m.parts, m.staged = nil, nil
 		return events
 	case 1:
 		if err := m.log.Discard(); err != nil {
 			t.Fatal(err)
 		}
-		m.parts = nil
+		m.parts, m.staged = nil, nil
 		return m.transaction(t, first.LSN, 0, n)
 	}
 	return m.transaction(t, last.LSN, last.Index, n)
@@ -136,23 +163,15 @@ func (m *machine) commit(t *rapid.T) {
 	events := m.deliver(t)
 	lsn := events[0].Cursor.LSN
 	end := lsn + orgcast.LSN(rapid.IntRange(1, 300).Draw(t, "length"))
-	var changes []orgcast.StateChange
-	for range rapid.IntRange(0, 3).Draw(t, "changes") {
-		changes = append(changes, orgcast.StateChange{
-			Space:  orgcast.Space(rapid.SampledFrom([]byte("pmo")).Draw(t, "space")),
-			Key:    []byte(modelKeys.Draw(t, "key")),
-			Value:  rapid.SampledFrom([][]byte{nil, {}, []byte("v")}).Draw(t, "value"),
-			Prefix: rapid.IntRange(0, 4).Draw(t, "prefix") == 0,
-		})
-	}
-	m.append(t, end, events, changes...)
+	staged := len(slices.Concat(m.staged...)) > 0 || rapid.Bool().Draw(t, "staged")
+	m.append(t, end, events, staged, m.changes(t)...)
 	m.events = slices.Concat(m.events, m.parts, events)
 	m.parts, m.position = nil, end
 }
 
 func (m *machine) part(t *rapid.T) {
 	events := m.deliver(t)
-	m.append(t, 0, events)
+	m.append(t, 0, events, true, m.changes(t)...)
 	m.parts = append(m.parts, events...)
 }
 
@@ -161,14 +180,14 @@ func (m *machine) keepalive(t *rapid.T) {
 		t.Skip("a transaction is open")
 	}
 	m.position += orgcast.LSN(rapid.IntRange(0, 300).Draw(t, "gap"))
-	m.append(t, m.position, nil)
+	m.append(t, m.position, nil, false)
 }
 
 func (m *machine) reopen(t *rapid.T) {
 	if err := m.log.Close(); err != nil {
 		t.Fatal(err)
 	}
-	m.parts = nil
+	m.parts, m.staged = nil, nil
 	m.open(t)
 }
 

@@ -131,6 +131,9 @@ func (l *Log) load() error {
 	if err := l.loadSegments(); err != nil {
 		return err
 	}
+	if err := l.finishStaged(); err != nil {
+		return err
+	}
 	if err := l.verify(); err != nil {
 		return err
 	}

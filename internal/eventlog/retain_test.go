@@ -318,3 +318,30 @@ func TestNoTableStraddlesASegment(t *testing.T) {
 	}
 	mustClose(t, log)
 }
+
+// What retention leaves is what can be replayed, and how far back that is.
+func TestTheOldestEventAndPositionMoveWithRetention(t *testing.T) {
+	clock := newClock()
+	log := open(t, "log", eventlog.Options{FS: vfs.NewMem(), Now: clock.now})
+	defer mustClose(t, log)
+	eventlogtest.Begin(t, log)
+	if s := log.Stats(); !s.Oldest.IsZero() || s.Floor != orgcast.Position(eventlogtest.Epoch, eventlogtest.Start) {
+		t.Errorf("an empty log's oldest is %v, from %v", s.Oldest, s.Floor)
+	}
+	begun := clock.now()
+	for i := range orgcast.LSN(40) { // ten days, a segment each
+		appendAt(t, log, clock.now(), eventlogtest.Event("a", 2000+10*i, 0))
+		clock.move(6 * time.Hour)
+		if s := log.Stats(); i == 12 && !s.Oldest.Equal(begun) {
+			t.Errorf("before retention: the oldest is of %v, want %v", s.Oldest, begun)
+		}
+	}
+	mustKeep(t, log)
+	s := log.Stats()
+	if age := clock.now().Sub(s.Oldest); age > 7*24*time.Hour || age < 6*24*time.Hour {
+		t.Errorf("after it: the oldest is %v old", age)
+	}
+	if first := eventlogtest.Read(t, log, "a", s.Floor, eventlogtest.At(1<<62, 0))[0]; first.Cursor.LSN != s.Floor.LSN+10 {
+		t.Errorf("from %v the first is %v", s.Floor, first.Cursor)
+	}
+}

@@ -35,12 +35,17 @@ func (l *Log) State(fn func(space orgcast.Space, key, value []byte) error) error
 }
 
 func putState(b *pebble.Batch, c orgcast.StateChange) error {
-	key := appendStateKey(nil, c.Space, c.Key)
 	switch {
 	case c.Prefix:
+		key := appendStateKey(nil, c.Space, c.Key)
 		return b.DeleteRange(key, prefixEnd(key), nil)
 	case c.Value == nil:
-		return b.Delete(key, nil)
+		op := b.DeleteDeferred(2 + len(c.Key))
+		appendStateKey(op.Key[:0], c.Space, c.Key)
+		return op.Finish()
 	}
-	return b.Set(key, c.Value, nil)
+	op := b.SetDeferred(2+len(c.Key), len(c.Value))
+	appendStateKey(op.Key[:0], c.Space, c.Key)
+	copy(op.Value, c.Value)
+	return op.Finish()
 }

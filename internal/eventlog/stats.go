@@ -1,6 +1,10 @@
 package eventlog
 
-import "github.com/oikion/orgcast"
+import (
+	"time"
+
+	"github.com/oikion/orgcast"
+)
 
 // Stats is what there is of the log now.
 type Stats struct {
@@ -10,6 +14,9 @@ type Stats struct {
 	FreeBytes int64 // of the disk; -1 if it can't be known
 	InFlight  int64 // batches that wait for their fsync
 	Floor     orgcast.Cursor
+	// Oldest is when the first of the events was appended, by our clock; zero if
+	// there is none.
+	Oldest time.Time
 }
 
 // Stats returns figures for metrics. It takes well below a millisecond.
@@ -26,6 +33,9 @@ func (l *Log) Stats() Stats {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	s.Segments, s.Floor = len(l.segments), l.floor
+	if s.Segments > 0 {
+		s.Oldest = time.Unix(0, l.segments[0].opened)
+	}
 	for i := range l.segments {
 		s.Events += int64(l.segments[i].events)
 	}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"slices"
 	"time"
 
 	"github.com/oikion/orgcast"
@@ -30,6 +31,9 @@ type Hub interface {
 
 // Hooks tells the world what the feed does. Each may be nil.
 type Hooks struct {
+	// Received is called for every new transaction, after it was routed and before
+	// it goes to the log, with when its commit arrived.
+	Received func(tx orgcast.Transaction, at time.Time)
 	// Dispatching is called for every transaction before it is handed out.
 	Dispatching func(tx orgcast.Transaction)
 	// Committed is called for every transaction that was dispatched.
@@ -64,11 +68,15 @@ type Feed struct {
 
 	// of the transaction at hand
 	tx        orgcast.Transaction
+	received  time.Time
 	childSeen bool // a row that asks a parent was looked at
 	changes   int
 	events    int
+	parted    bool // some of it is in the log
 	lapped    bool // the hub is not given all of it
-	dirty     bool // it is half done: router and directory can't be trusted
+	// known is what the directory is to learn of the parts.
+	known []orgcast.StateChange
+	dirty bool // it is half done: router and directory can't be trusted
 }
 
 // New returns a feed. passed is told of every position that was dispatched; dir
@@ -100,7 +108,7 @@ func (f *Feed) Begin(epoch orgcast.Epoch) error {
 		return err
 	}
 	f.out.Reset()
-	f.inside, f.dirty = false, false
+	f.inside, f.dirty, f.known = false, false, nil
 	if epoch != f.epoch {
 		f.position = 0
 	}
@@ -125,7 +133,7 @@ func (f *Feed) Frame(_ orgcast.LSN, frame []byte) error {
 	if kind != pgoutput.KindCommit {
 		return nil
 	}
-	f.inside = false
+	f.inside, f.received = false, f.now()
 	if err := f.commit(); err != nil {
 		return err
 	}
@@ -179,7 +187,7 @@ func (f *Feed) commit() error {
 	if err := f.spool.each(f.look); err != nil {
 		return err
 	}
-	f.changes, f.events, f.lapped = 0, 0, false
+	f.changes, f.events, f.parted, f.lapped = 0, 0, false, false
 	if err := f.spool.each(f.route); err != nil {
 		return err
 	}
@@ -191,14 +199,13 @@ func (f *Feed) commit() error {
 		}
 		return nil
 	}
-	b := f.batch()
-	for i := range f.out.States {
-		b.State(f.out.States[i])
+	if f.hooks.Received != nil {
+		f.hooks.Received(f.tx, f.received)
 	}
-	if err := f.log.Append(b, f.tx.EndLSN, f.tx.CommitTime); err != nil {
+	if err := f.log.Append(f.batch(), f.tx.EndLSN, f.tx.CommitTime); err != nil {
 		return err
 	}
-	if err := f.directory.Apply(f.out.States); err != nil {
+	if err := f.learned(); err != nil {
 		return err
 	}
 	f.position, f.persisted = f.tx.EndLSN, f.now()
@@ -212,7 +219,7 @@ func (f *Feed) commit() error {
 	if f.hooks.Committed != nil {
 		f.hooks.Committed(f.tx, f.changes, f.events)
 	}
-	if f.lapped && f.hooks.Spilled != nil {
+	if f.parted && f.hooks.Spilled != nil {
 		f.hooks.Spilled()
 	}
 	return nil
@@ -253,8 +260,9 @@ func (f *Feed) look(frame []byte) error {
 	return nil
 }
 
-// partSize is how many bytes of events are gathered before a part of a large
-// transaction is stored, and partEvents how many events.
+// partSize is how many bytes of events and state are gathered before a part of a
+// large transaction is stored, and partEvents how many events or changes of state.
+// Once it is known to be large, a quarter will do: batches of that size are pooled.
 const (
 	partSize   = 1 << 20
 	partEvents = 4096
@@ -278,26 +286,58 @@ func (f *Feed) route(frame []byte) error {
 		}
 		f.changes++
 		f.router.Route(m.Change, &f.out)
-		if f.out.Size() >= partSize || len(f.out.Events) >= partEvents {
+		size, count := partSize, partEvents
+		if f.parted {
+			size, count = size/4, count/4
+		}
+		if f.out.Size() >= size || max(len(f.out.Events), len(f.out.States)) >= count {
 			return f.part()
 		}
 	}
 	return nil
 }
 
-// part stores what a large transaction has come to so far.
+// part stores what a large transaction has come to so far. Of its state only what
+// the directory is to learn stays in memory.
 func (f *Feed) part() error {
-	f.lapped = true
-	err := f.log.Append(f.batch(), 0, f.tx.CommitTime)
+	f.parted, f.lapped = true, f.lapped || len(f.out.Events) > 0
+	if err := f.log.Append(f.batch(), 0, f.tx.CommitTime); err != nil {
+		return err
+	}
+	for _, c := range f.out.States {
+		if c.Space != orgcast.SpaceParents {
+			c.Key, c.Value = slices.Clone(c.Key), slices.Clone(c.Value)
+			f.known = append(f.known, c)
+		}
+	}
 	f.out.ResetEvents()
-	return err
+	f.out.ResetStates()
+	return nil
 }
 
+// batch is what is to be stored now.
 func (f *Feed) batch() *eventlog.Batch {
 	b := f.log.Batch()
 	for i := range f.out.Events {
 		b.Event(&f.out.Events[i])
 	}
 	f.events += len(f.out.Events)
+	for _, c := range f.out.States {
+		if f.parted {
+			b.Stage(f.tx.CommitLSN, c)
+		} else {
+			b.State(c)
+		}
+	}
 	return b
+}
+
+// learned tells the directory what the transaction changed, all of it at once.
+func (f *Feed) learned() error {
+	if f.known == nil {
+		return f.directory.Apply(f.out.States)
+	}
+	all := append(f.known, f.out.States...)
+	f.known = nil
+	return f.directory.Apply(all)
 }

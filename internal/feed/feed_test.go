@@ -184,6 +184,52 @@ func TestPartsOfAGiantThatBrokeAreSeenByNobody(t *testing.T) {
 	expect(t, "stored", stored(t, w), cursors(2000, ordinals...))
 }
 
+// state lists what the log knows, as space and key.
+func state(t *testing.T, w *witness) (keys []string) {
+	t.Helper()
+	if err := w.State(func(space orgcast.Space, key, _ []byte) error {
+		keys = append(keys, string(rune(space))+string(key))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// TestTheStateOfAGiantIsKnownWholeOrNotAtAllAndNotHeldInMemory: parents without end,
+// and members among them, whom the directory must hear of.
+func TestTheStateOfAGiantIsKnownWholeOrNotAtAllAndNotHeldInMemory(t *testing.T) {
+	f, w := begin(t)
+	const rows = 3 * partEvents
+	frames := [][]byte{pgoutputtest.Relation(clients), pgoutputtest.Relation(members)}
+	var want []string
+	for n := range rows {
+		frames = append(frames, pgoutputtest.Insert(clients, pgoutputtest.Row{fmt.Sprint("c", n), "org_a", "x"}))
+		want = append(want, fmt.Sprintf("p\x0epublic.clientsc%d", n))
+		if n%(rows/4) == 0 {
+			frames = append(frames, pgoutputtest.Insert(members, pgoutputtest.Row{fmt.Sprint("m", n), "ada", "org_a", "OWNER"}))
+			want = append(want, fmt.Sprint("mm", n))
+		}
+	}
+	slices.Sort(want)
+	giant := transaction(2000, frames...)
+	last := len(giant) - 1
+	if err := send(f, slices.Insert(slices.Clone(giant), last, []byte("I"))); err == nil {
+		t.Fatal("a frame that can't be read was")
+	}
+	expect(t, "the directory learned", len(w.learned), 0)
+	f, w = over(t, w.Log, t.TempDir()) // the router is dirty
+	expect(t, "state after a part of it", state(t, w), []string{})
+	mustSend(t, f, giant)
+	expect(t, "state", state(t, w), want)
+	expect(t, "the directory learned", len(w.learned), 4)
+	if held := cap(f.out.States); held > 2*partEvents {
+		t.Errorf("room for %d changes of state is held", held)
+	}
+	mustSend(t, f, transaction(3000, pgoutputtest.Relation(clients), pgoutputtest.Delete(clients, pgoutputtest.Row{"c0", "org_a", "x"})))
+	expect(t, "state", len(state(t, w)), len(want)-1)
+}
+
 func TestAnIdlePositionIsStoredAtMostEvery5Seconds(t *testing.T) {
 	f, w := begin(t)
 	now := time.Unix(0, 0)
@@ -282,4 +328,25 @@ func TestThePositionNeverGoesBackAndNothingIsDispatchedTwice(t *testing.T) {
 			rt.Fatalf("dispatched %v, stored %v, want %v", got, stored(t, w), want)
 		}
 	})
+}
+
+// What is measured begins when the commit arrives, and only a new transaction is.
+func TestANewTransactionIsReceivedOnceBeforeTheLogHasIt(t *testing.T) {
+	f, w := begin(t)
+	arrived := time.Unix(1_763_881_200, 0)
+	f.now = func() time.Time { return arrived }
+	var received []orgcast.Transaction
+	f.hooks.Received = func(tx orgcast.Transaction, at time.Time) {
+		w.hear("received")
+		if !at.Equal(arrived) {
+			t.Errorf("received at %v, the commit arrived at %v", at, arrived)
+		}
+		received = append(received, tx)
+	}
+	mustSend(t, f, transaction(2000, pgoutputtest.Relation(clients), newClient("c1")))
+	expect(t, "order", w.heard, []string{"received", "log", "directory", "hub", "passed"})
+	mustSend(t, f, transaction(2000, pgoutputtest.Relation(clients), newClient("c1")))
+	if len(received) != 1 || received[0].EndLSN != 2010 || !received[0].CommitTime.Equal(eventlogtest.Committed) {
+		t.Errorf("received %+v", received)
+	}
 }

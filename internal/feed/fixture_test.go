@@ -44,6 +44,7 @@ func table(oid uint32, name string, columns ...string) *orgcast.Relation {
 var (
 	clients  = table(2, "clients", "id", "organization", "name")
 	notes    = table(3, "notes", "id", "client", "text")
+	members  = table(5, "members", "id", "user", "organization", "role")
 	sessions = table(4, "sessions", "id", "token", "user", "expires")
 )
 
@@ -59,6 +60,7 @@ type witness struct {
 	positions []orgcast.LSN // that the hub was told
 	events    []orgcast.Event
 	sessions  []orgcast.SessionChange
+	learned   []orgcast.StateChange // by the directory, but for the parents
 	lapped    bool
 	appends   int
 	largest   int // batch, in bytes
@@ -86,7 +88,16 @@ func (w *witness) Append(b *eventlog.Batch, end orgcast.LSN, committed time.Time
 	return w.Log.Append(b, end, committed)
 }
 
-func (w *witness) Apply([]orgcast.StateChange) error { w.hear("directory"); return nil }
+func (w *witness) Apply(changes []orgcast.StateChange) error {
+	w.hear("directory")
+	for _, c := range changes {
+		if c.Space != orgcast.SpaceParents {
+			c.Key, c.Value = slices.Clone(c.Key), slices.Clone(c.Value)
+			w.learned = append(w.learned, c)
+		}
+	}
+	return nil
+}
 
 func (w *witness) Dispatch(end orgcast.LSN, events []orgcast.Event, _ []orgcast.MemberChange, sessions []orgcast.SessionChange, lapped bool) {
 	w.hear("hub")

@@ -13,7 +13,7 @@ import (
 
 // spoolMemory is how much of a transaction is held in memory, in bytes; what is
 // above goes to a file.
-const spoolMemory = 4 << 20
+const spoolMemory = 1 << 20
 
 // spool holds the frames of one transaction until its commit. A frame is stored
 // behind its length (4 bytes, big endian).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/oikion/orgcast"
 )
@@ -37,16 +38,23 @@ func (s *Stream) collect(upTo orgcast.Cursor, joined bool) (runs []run, reached 
 
 // handOut gives the runs up to a cursor to the driver.
 func (s *Stream) handOut(st *Step, runs []run, upTo orgcast.Cursor) {
-	events := 0
+	events, resets := 0, 0
+	var newest stamp
 	for _, r := range runs {
 		if r.last.Compare(upTo) > 0 {
 			break
 		}
 		st.Frames = append(st.Frames, r.frames)
 		events += r.events
+		resets += r.resets
+		newest = r.stamp
+	}
+	if s.phase == phaseLive { // what was missed in an absence took no time to arrive
+		st.Newest = s.hub.stamped(newest)
 	}
 	s.cursor = upTo
 	s.behind += events
+	events -= resets
 	if s.phase == phaseBehind {
 		s.replay += events
 	}
@@ -62,6 +70,14 @@ const skippedCost = 64
 // Load reads what comes next from the log. It blocks. An error is the log's: the
 // stream can't go on.
 func (s *Stream) Load(ctx context.Context) error {
+	if !s.lapped.IsZero() {
+		begun := time.Now()
+		defer func() {
+			if !s.lapped.IsZero() {
+				s.lapped = s.lapped.Add(time.Since(begun)) // the log's slowness is not the peer's
+			}
+		}()
+	}
 	watermark := s.hub.Position()
 	if s.cursor.Epoch != watermark.Epoch {
 		return nil // the next step resets it
@@ -85,7 +101,11 @@ func (s *Stream) Load(ctx context.Context) error {
 			}
 			last = e.Cursor
 			if v.allows(e.Type, e.Kind, e.Audience) {
-				runs = append(runs, run{last: e.Cursor, frames: slices.Clone(e.Frame), events: 1, kind: e.Kind})
+				r := run{last: e.Cursor, frames: slices.Clone(e.Frame), events: 1, kind: e.Kind, stamp: stampOf(e.Frame)}
+				if e.Kind == orgcast.KindReset {
+					r.resets = 1
+				}
+				runs = append(runs, r)
 				budget -= len(e.Frame)
 			} else {
 				budget -= skippedCost // what a filter leaves out is work too
@@ -97,7 +117,7 @@ func (s *Stream) Load(ctx context.Context) error {
 			s.reset(orgcast.ResetTooOld, watermark)
 			return nil
 		case err != nil && s.hub.log.Floor().Epoch != watermark.Epoch:
-			s.stranded = true
+			s.stranded, s.lapped = true, time.Time{}
 			return nil
 		case err != nil:
 			return err

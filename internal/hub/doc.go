@@ -22,6 +22,11 @@
 // of its own that says nothing else, so that there is one answer to what may be
 // seen.
 //
+// A live stream that falls off its tail goes on from the log. One that does not
+// come back to where the feed is within [Config.CatchUp] is told slow_consumer and
+// ended: it comes back when it can, and resumes. One whose socket takes nothing at
+// all is its driver's to cut.
+//
 // A stream is registered first, checked second, and judged once more when it
 // starts: a removal before that is seen by it, one after it finds the stream.
 //

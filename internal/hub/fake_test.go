@@ -146,6 +146,8 @@ type message struct {
 	State        orgcast.FeedState
 	Cursor       string
 	Replayed     int
+	Reconnect    *bool
+	RetryMS      int                    `json:"retryMs"`
 	Organization orgcast.OrganizationID `json:"organizationId"`
 }
 

@@ -37,6 +37,9 @@ type Config struct {
 	Heartbeat time.Duration
 	// Lease is how long a stream lives, ± 20%; 15 min.
 	Lease time.Duration
+	// CatchUp is how long a live stream that fell off its tail may take until it has
+	// everything again; 30 s. What it waits for the log is not counted.
+	CatchUp time.Duration
 	// StepBytes bounds what one step hands out; 256 KiB.
 	StepBytes int
 	Hooks     Hooks
@@ -80,6 +83,8 @@ type Hub struct {
 	watermark atomic.Pointer[mark]
 	feed      atomic.Pointer[feedState]
 	waking    []*Stream // reused by Dispatch
+	born      time.Time
+	stamp     stamp // of the transaction at hand; the feed's
 
 	mu        sync.Mutex
 	tails     map[orgcast.OrganizationID]*tail
@@ -99,10 +104,11 @@ func New(log Log, members Members, config Config) *Hub {
 	config.ReplayEvents = cmp.Or(config.ReplayEvents, 10_000)
 	config.Heartbeat = cmp.Or(config.Heartbeat, 15*time.Second)
 	config.Lease = cmp.Or(config.Lease, 15*time.Minute)
+	config.CatchUp = cmp.Or(config.CatchUp, 30*time.Second)
 	config.StepBytes = cmp.Or(config.StepBytes, 256<<10)
 	h := &Hub{
 		log: log, members: members, config: config, tails: map[orgcast.OrganizationID]*tail{}, streams: map[*Stream]struct{}{}, ids: map[string]*Stream{},
-		sessions: map[orgcast.SessionID]map[*Stream]struct{}{},
+		sessions: map[orgcast.SessionID]map[*Stream]struct{}{}, born: time.Now(),
 	}
 	h.watermark.Store(&mark{})
 	h.feed.Store(&feedState{state: orgcast.FeedStale})
@@ -137,6 +143,7 @@ func (h *Hub) Reset(epoch orgcast.Epoch, end orgcast.LSN) {
 func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, sessions []orgcast.SessionChange, lapped bool) {
 	h.mu.Lock()
 	m := mark{h.watermark.Load().epoch, end}
+	h.stamp.dispatched = time.Since(h.born)
 	wake := h.waking[:0]
 	if lapped {
 		for _, t := range h.tails {
@@ -159,6 +166,7 @@ func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcas
 	wakeAll(wake)
 	clear(wake)
 	h.waking = wake[:0]
+	h.stamp = stamp{}
 }
 
 // Advance raises the watermark where there was nothing to hand out.

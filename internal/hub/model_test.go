@@ -24,6 +24,7 @@ func TestEveryStreamGetsExactlyWhatTheModelSays(t *testing.T) {
 				StepBytes:    rapid.SampledFrom([]int{1, 700, 1 << 20}).Draw(t, "step"),
 				ReplayEvents: rapid.SampledFrom([]int{3, 20, 1000}).Draw(t, "replay"),
 				Lease:        30 * time.Minute,
+				CatchUp:      rapid.SampledFrom([]time.Duration{5 * time.Second, time.Hour}).Draw(t, "catch up"),
 			},
 		}
 		if rapid.Bool().Draw(t, "roomy") {

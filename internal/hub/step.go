@@ -15,6 +15,8 @@ import (
 // Frames are good until the next step; those of tails and log for ever.
 type Step struct {
 	Frames [][]byte
+	// Newest is of the newest event in Frames, on a stream that is live.
+	Newest Stamp
 	Next   time.Time
 	Done   bool
 	Load   bool
@@ -31,6 +33,8 @@ func (s *Stream) Step(now time.Time) (st Step) {
 		if ok {
 			s.handOut(&st, runs, reached)
 			st.More = s.cursor.Compare(upTo) < 0
+		} else if s.phase == phaseLive && s.lapped.IsZero() {
+			s.lapped = now
 		}
 		st.Load = !ok
 	}
@@ -42,6 +46,7 @@ func (s *Stream) Step(now time.Time) (st Step) {
 	}
 	pending := st.Load || st.More || s.stranded
 	if !pending {
+		s.lapped = time.Time{}
 		s.live(feed)
 	}
 	s.status(feed, pending)
@@ -143,7 +148,7 @@ func below(c, floor orgcast.Cursor) bool { return c.Epoch == floor.Epoch && c.Co
 // reset tells the client to refetch, and goes on from the watermark.
 func (s *Stream) reset(reason orgcast.ResetReason, watermark orgcast.Cursor) {
 	s.cursor = watermark
-	s.loaded, s.behind, s.stranded, s.broken = nil, 0, false, reason
+	s.loaded, s.behind, s.stranded, s.broken, s.lapped = nil, 0, false, reason, time.Time{}
 	s.control = sse.AppendReset(s.control, reason, s.cursor)
 	if hook := s.hub.config.Hooks.Reset; hook != nil {
 		hook(reason)
@@ -159,6 +164,9 @@ func (s *Stream) over(e *end, upTo orgcast.Cursor, now time.Time) *end {
 		return &end{reason: orgcast.ClosingSessionExpired}
 	case !now.Before(s.lease):
 		return &end{reason: orgcast.ClosingLease}
+	case !s.lapped.IsZero() && now.Sub(s.lapped) >= s.hub.config.CatchUp:
+		// It is asked what is next, so that it took what came before: it can be told.
+		return &end{reason: orgcast.ClosingSlowConsumer}
 	}
 	return nil
 }
@@ -166,8 +174,9 @@ func (s *Stream) over(e *end, upTo orgcast.Cursor, now time.Time) *end {
 // farewell says why the stream ends and when to come back.
 func (s *Stream) farewell(e *end, now time.Time) {
 	retry := rand.IntN(1000)
-	if e.reason == orgcast.ClosingShutdown {
-		retry = 1000 + rand.IntN(3001) // spread over what a restart takes
+	switch e.reason {
+	case orgcast.ClosingShutdown, orgcast.ClosingSlowConsumer:
+		retry = 1000 + rand.IntN(3001) // spread over what a restart takes; and who is slow is in no hurry
 	}
 	s.reason = string(e.reason)
 	s.control = sse.AppendClosing(s.control, sse.Closing{Reason: e.reason, Organization: e.organization, RetryMS: retry})

@@ -63,6 +63,7 @@ type Stream struct {
 	loadedWith orgcast.Filter      // what it was read with
 	control    []byte              // what is made for this client alone
 	broken     orgcast.ResetReason // the last reset that was made
+	lapped     time.Time           // since when, as [Config.CatchUp] counts it, the live stream is off its tail; zero: it is not
 	// stranded says that the log has begun another epoch, so that what the
 	// stream has not got yet is gone: Hub.Reset, which comes, ends that.
 	stranded bool

@@ -159,6 +159,27 @@ func TestAStreamEndsAtItsSessionsEndAndAtItsLease(t *testing.T) {
 	expect(t, long, long.lease, "closing lease")
 }
 
+// Streams that were opened together must not come back together.
+func TestLeasesAreSpreadOverAllOfTheirJitter(t *testing.T) {
+	h, _, _ := newHub(Config{})
+	var first, last time.Duration
+	for i := range 400 {
+		s := open(h, Spec{})
+		defer s.Close()
+		d := s.lease.Sub(noon)
+		if d < 12*time.Minute || d > 18*time.Minute {
+			t.Fatalf("a lease of %v, want 15 min ± 20%%", d)
+		}
+		if first = min(first, d); i == 0 {
+			first = d
+		}
+		last = max(last, d)
+	}
+	if last-first < 5*time.Minute {
+		t.Errorf("400 leases end within %v", last-first)
+	}
+}
+
 // A user's stream may be opened while his removal is on its way through the
 // house: it is in the directory and not yet dispatched, or the other way round.
 func TestARemovalBetweenCheckAndStartEndsTheStreamAtOnce(t *testing.T) {
@@ -339,5 +360,89 @@ func TestAPageIsCountedAsAStreamAndTakesNoMoreThanItMay(t *testing.T) {
 	}
 	if len(counted) != 20 || counted[0] != "opened" || counted[1] != "closed page" || delivered != 25 {
 		t.Errorf("%d events delivered, %q", delivered, counted)
+	}
+}
+
+// lap commits until the tail has forgotten where a stream stands.
+func lap(h *Hub, log *memoryLog, lsn orgcast.LSN, events int) orgcast.LSN {
+	for range events {
+		commit(h, log, lsn, 100)
+		lsn += 10
+	}
+	return lsn
+}
+
+func TestALiveStreamThatDoesNotCatchUpInTimeIsTold(t *testing.T) {
+	h, log, _ := newHub(Config{TailBytes: 2000, StepBytes: 300, CatchUp: 30 * time.Second})
+	s := open(h, Spec{})
+	defer s.Close()
+	s.Confirmed()
+	expect(t, s, noon, "connection", "ready")
+	lsn := lap(h, log, 200, 60)
+	now := noon
+	for now = now.Add(time.Second); ; now = now.Add(time.Second) { // it takes one step a second, and as much comes
+		lsn = lap(h, log, lsn, 3)
+		st := s.Step(now)
+		for st.Load {
+			if err := s.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			st = s.Step(now)
+		}
+		if st.Done {
+			words := parse(t, st.Frames)
+			if last := words[len(words)-1]; last.Type != "closing" || last.Reason != "slow_consumer" || last.Reconnect == nil || !*last.Reconnect || last.RetryMS < 1000 {
+				t.Errorf("the last word is %+v", last)
+			}
+			break
+		}
+		if now.Sub(noon) > time.Minute {
+			t.Fatal("it goes on")
+		}
+	}
+	// What it waited for the log, microseconds, is not counted.
+	if took := now.Sub(noon); took < 31*time.Second || took > 32*time.Second {
+		t.Errorf("ended after %v", took)
+	}
+}
+
+func TestAStreamThatCatchesUpInTimeOrIsNotLiveYetIsLeftAlone(t *testing.T) {
+	h, log, _ := newHub(Config{TailBytes: 2000, StepBytes: 300, CatchUp: 30 * time.Second, Lease: 3 * time.Hour})
+	s := open(h, Spec{})
+	defer s.Close()
+	behind := open(h, Spec{HasResume: true, Resume: orgcast.Position(1, 100)})
+	defer behind.Close()
+	s.Confirmed()
+	expect(t, s, noon, "connection", "ready")
+	lsn := lap(h, log, 200, 60)
+	follow := func(s *Stream, now time.Time) (idle bool) {
+		st := s.Step(now)
+		for _, m := range parse(t, st.Frames) {
+			if m.Type == "closing" {
+				t.Fatalf("closed for %s at %v", m.Reason, now.Sub(noon))
+			}
+		}
+		if st.Load {
+			if err := s.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return !st.Load && !st.More
+	}
+	now := noon
+	for !follow(s, now) {
+		now = now.Add(100 * time.Millisecond)
+	}
+	if now.Sub(noon) < time.Second {
+		t.Fatal("it was not behind")
+	}
+	// The bound begins anew.
+	now = noon.Add(25 * time.Second)
+	lap(h, log, lsn, 60)
+	for !follow(s, now) {
+		now = now.Add(100 * time.Millisecond)
+	}
+	// And who replays what it missed may take its time.
+	for at := noon; !follow(behind, at); at = at.Add(10 * time.Second) {
 	}
 }

@@ -41,6 +41,7 @@ type entry struct {
 	kind     orgcast.Kind
 	typ      orgcast.EventType
 	audience orgcast.Audience
+	stamp    stamp
 }
 
 const (
@@ -75,7 +76,7 @@ func (t *tail) append(e *orgcast.Event) {
 	audience := e.Audience
 	audience.Users, audience.Roles = slices.Clone(audience.Users), slices.Clone(audience.Roles)
 	named := names(&audience)
-	c.entries = append(c.entries, entry{e.Cursor, len(c.frames), e.Kind, e.Type, audience})
+	c.entries = append(c.entries, entry{e.Cursor, len(c.frames), e.Kind, e.Type, audience, t.hub.stamp})
 	c.open = c.open && audience.All()
 	c.named += named
 	t.grow(entryBytes + named)
@@ -138,7 +139,9 @@ type run struct {
 	last   orgcast.Cursor
 	frames []byte
 	events int
+	resets int          // of the events
 	kind   orgcast.Kind // of the first; the one that counts where each is a run
+	stamp  stamp        // of the last
 }
 
 // merge puts the runs of several organizations, of one event each, into one
@@ -189,7 +192,10 @@ func (t *tail) collect(runs []run, after, upTo orgcast.Cursor, v view, joined bo
 			}
 			r := &runs[len(runs)-1]
 			r.frames = r.frames[:len(r.frames)+e.end-start]
-			r.last, r.events = e.cursor, r.events+1
+			r.last, r.events, r.stamp = e.cursor, r.events+1, e.stamp
+			if e.kind == orgcast.KindReset {
+				r.resets++
+			}
 			start = e.end
 		}
 	}

@@ -42,6 +42,7 @@ type client struct {
 	behind, received     int
 	load                 bool
 	loaded, loadFloor    orgcast.Cursor // the watermark and the floor of the last load
+	lapped               time.Time      // since when it reads the log although it was live
 
 	page  *Page // what is filled instead of stepping the stream
 	taken int   // of its events
@@ -157,7 +158,9 @@ func (w *world) event(c *client, m message) {
 	}
 	c.pos = want.Cursor
 	c.behind++
-	c.received++
+	if want.Kind == orgcast.KindEvent {
+		c.received++
+	}
 }
 
 func (w *world) hello(c *client, m message) {
@@ -213,7 +216,7 @@ func (w *world) reset(c *client, m message) {
 	if m.id != m.Cursor {
 		w.t.Fatalf("reset: id %s, cursor %s", m.id, m.Cursor)
 	}
-	c.behind = 0
+	c.behind, c.lapped = 0, time.Time{}
 }
 
 func (w *world) close(c *client, m message) {
@@ -230,6 +233,7 @@ func (w *world) close(c *client, m message) {
 		// The hub is about to mark the stream for several organizations, and it
 		// stands behind all of these places: which mark it sees first is open.
 	case reason == orgcast.ClosingLease && !w.now.Before(c.stream.lease):
+	case reason == orgcast.ClosingSlowConsumer && !c.lapped.IsZero() && w.now.Sub(c.lapped) >= w.config.CatchUp:
 	default:
 		w.t.Fatalf("closed for %q, want %+v", m.Reason, c.end)
 	}
@@ -273,8 +277,15 @@ func (w *world) step(c *client) (idle bool) {
 		return true
 	}
 	if st.Load || st.More {
+		if st.Load && c.ready && c.lapped.IsZero() {
+			c.lapped = w.now
+		}
+		if !c.lapped.IsZero() && w.now.Sub(c.lapped) > w.config.CatchUp+time.Second { // waiting for the log is not counted
+			w.t.Fatalf("the stream is behind since %v, now is %v", c.lapped, w.now)
+		}
 		return false
 	}
+	c.lapped = time.Time{}
 	if w.log.epoch != w.epoch {
 		return true // between two epochs nobody can have all
 	}

@@ -27,31 +27,32 @@ func (r *reader) tuple(columns int, values []orgcast.Value) []orgcast.Value {
 	}
 	values = slices.Grow(values, count)[:count]
 
-	// The one loop that runs for every column of every row: what is left of the
-	// frame is a local, and a text is bounded by hand instead of through take.
-	rest := r.frame[r.at:]
+	// The one loop that runs for every column of every row: where it stands is a
+	// local, and a text is bounded by hand instead of through take.
+	frame, at := r.frame, r.at
 	for i := range values {
-		if len(rest) > 4 && rest[0] == byte(orgcast.Text) {
+		if len(frame)-at > 4 && frame[at] == byte(orgcast.Text) {
+			text := frame[at+5:]
 			// Compared as uint64: no length overflows it, whatever an int is.
-			length := uint64(binary.BigEndian.Uint32(rest[1:]))
-			if length > uint64(len(rest)-5) {
-				r.fail(len(r.frame)-len(rest)+1, ErrTruncated)
+			length := uint64(binary.BigEndian.Uint32(frame[at+1:]))
+			if length > uint64(len(text)) {
+				r.fail(at+1, ErrTruncated)
 				return values
 			}
 			value := &values[i]
 			value.Kind = orgcast.Text
-			value.Text = rest[5 : 5+length : 5+length]
-			rest = rest[5+length:]
+			value.Text = text[:length:length]
+			at += 5 + int(length)
 			continue
 		}
-		if err := shortValue(rest); err != nil {
-			r.fail(len(r.frame)-len(rest), err)
+		if err := shortValue(frame[at:]); err != nil {
+			r.fail(at, err)
 			return values
 		}
-		values[i] = orgcast.Value{Kind: orgcast.ValueKind(rest[0])}
-		rest = rest[1:]
+		values[i] = orgcast.Value{Kind: orgcast.ValueKind(frame[at])}
+		at++
 	}
-	r.at = len(r.frame) - len(rest)
+	r.at = at
 	return values
 }
 

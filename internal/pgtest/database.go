@@ -131,6 +131,15 @@ func (db *DB) Exec(t testing.TB, sql string, args ...any) {
 	}
 }
 
+// Major is the server's major version.
+func (db *DB) Major(t testing.TB) (major int) {
+	t.Helper()
+	if err := db.Conn(t).QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int / 10000").Scan(&major); err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	return major
+}
+
 // Conn is a new superuser connection, closed at the test's end.
 func (db *DB) Conn(t testing.TB) *pgx.Conn {
 	t.Helper()

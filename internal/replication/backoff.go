@@ -23,6 +23,9 @@ type Backoff struct {
 	tried time.Time // when the last wait was over
 }
 
+// Reset starts the bounds over: what was connected to was good.
+func (b *Backoff) Reset() { b.bound = 0 }
+
 // Next returns how long to wait after a failure at now.
 func (b *Backoff) Next(now time.Time) time.Duration {
 	least, most := cmp.Or(b.Min, 500*time.Millisecond), cmp.Or(b.Max, 30*time.Second)

@@ -108,9 +108,11 @@ func TestStreamRefusesWhatWouldBeAGap(t *testing.T) {
 	db.Exec(t, "CREATE PUBLICATION young FOR TABLE rows")
 	young := config
 	young.Publication = "young"
-	check("publication younger than the slot", stream(young, from), ErrPublication)
-	db.Exec(t, "DROP PUBLICATION feed; INSERT INTO rows VALUES (2)")
-	check("dropped publication", stream(config, from), ErrPublication)
+	if db.Major(t) < 18 { // from there on it is passed over with a warning: see app's fingerprint
+		check("publication younger than the slot", stream(young, from), ErrPublication)
+		db.Exec(t, "DROP PUBLICATION feed; INSERT INTO rows VALUES (2)")
+		check("dropped publication", stream(config, from), ErrPublication)
+	}
 
 	// The server gives up a slot that keeps too much.
 	db.Exec(t, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'")

@@ -38,7 +38,7 @@ type table struct {
 
 	// rows is the index of a table that is some table's parent; nil otherwise.
 	// Rows that the transaction at hand deleted stay until its end.
-	rows    map[string]tenant
+	rows    *parentIndex
 	deleted map[string]struct{}
 	// final holds what the transaction at hand makes of rows after the first
 	// row that could need them: see [Router.Scan]. If lost, one of these could
@@ -49,7 +49,7 @@ type table struct {
 	// another tenant's since, and emptied all that it found in a table that it
 	// truncated.
 	first   map[string]tenant
-	emptied map[string]tenant
+	emptied *parentIndex
 	touched bool // it is in Router.touched
 	// late: a part was told after its property's delete (it comes again later in
 	// the transaction), so that the delete does not stand for its parts' any more.
@@ -71,7 +71,7 @@ func cleared[K comparable, V any](m map[K]V) map[K]V {
 // settle ends a transaction: what it deleted is forgotten.
 func (t *table) settle() {
 	for key := range t.deleted {
-		delete(t.rows, key)
+		t.rows.remove(key)
 	}
 	t.deleted, t.final, t.first = cleared(t.deleted), cleared(t.final), cleared(t.first)
 	t.emptied, t.lost, t.touched, t.late = nil, false, false, false
@@ -90,6 +90,9 @@ type binding struct {
 	created int
 	tenant  []boundPath
 	columns []boundColumn
+	// dropped are the names on the wire, quoted, of those that the table no longer
+	// has.
+	dropped []string
 	// role, user, organization, title and expires are the positions of the
 	// membership's, organizations' and sessions' columns; user and title those of a
 	// notification too.
@@ -112,12 +115,35 @@ type boundPath struct {
 
 type boundColumn struct {
 	position int
-	// name is the name on the wire, quoted; isNew is what leads its new value in
-	// a create, behind the end of the one before.
-	name, isNew string
+	// name is the name on the wire, quoted.
+	name string
+	// isNew leads its new value in a create, behind the end of the one before.
+	isNew lead
 	// field is what it is called in updatedFields, quoted.
 	field  string
 	encode encoder
+}
+
+// lead is a short text that is appended over and over: a copy of a fixed size is
+// two moves, where append is a call.
+type lead struct {
+	text  string
+	block [32]byte
+}
+
+func newLead(text string) (l lead) {
+	l.text = text
+	copy(l.block[:], text)
+	return l
+}
+
+func (l *lead) append(dst []byte) []byte {
+	n := len(dst)
+	if len(l.text) > len(l.block) || cap(dst)-n < len(l.block) {
+		return append(dst, l.text...)
+	}
+	*(*[len(l.block)]byte)(dst[n : n+len(l.block)]) = l.block
+	return dst[:n+len(l.text)]
 }
 
 // boundArchive is one way to tell that an update archives a row.
@@ -162,7 +188,7 @@ func (r *Router) bind(rel *orgcast.Relation) *binding {
 		}
 		as := cmp.Or(c.As, c.Column)
 		name := string(sse.AppendString(nil, as))
-		return boundColumn{i, name, `},` + name + `:{"new":`, string(sse.AppendString(nil, prefix+as)), r.types.encoderOf(rel.Columns[i].TypeOID)}, true
+		return boundColumn{i, name, newLead(`},` + name + `:{"new":`), string(sse.AppendString(nil, prefix+as)), r.types.encoderOf(rel.Columns[i].TypeOID)}, true
 	}
 	prefix := ""
 	switch t.kind {
@@ -196,6 +222,8 @@ func (r *Router) bind(rel *orgcast.Relation) *binding {
 	for _, c := range t.columns {
 		if bound, ok := column(c, prefix); ok {
 			b.columns = append(b.columns, bound)
+		} else {
+			b.dropped = append(b.dropped, string(sse.AppendString(nil, cmp.Or(c.As, c.Column))))
 		}
 	}
 	for _, a := range t.archive {

@@ -33,15 +33,18 @@ func (r *Router) message(c *orgcast.Change, out *Output) {
 // appendActor.
 func (r *Router) setActor(c *orgcast.Change) {
 	if !c.Transactional {
+		r.refuse(publish.ReasonNotTransactional, []publish.Problem{{Index: publish.Whole, Problem: "names the actor of no transaction"}})
 		return
 	}
 	var actor struct {
 		UserID orgcast.UserID `json:"userId"`
 	}
 	r.actor = "" // the last one wins, a malformed one names nobody
-	if len(c.Content) <= maxActor && codec.Unmarshal(c.Content, &actor) == nil {
-		r.actor = actor.UserID
+	if len(c.Content) > maxActor || codec.Unmarshal(c.Content, &actor) != nil || actor.UserID == "" {
+		r.refuse(publish.ReasonInvalid, []publish.Problem{{Index: publish.Whole, Problem: `names no actor: it must be {"userId":"…"}`}})
+		return
 	}
+	r.actor = actor.UserID
 }
 
 // published tells an event that an application said by SQL. Nothing of the

@@ -380,6 +380,7 @@ func checkTold(m *model, w *world, out *Output) {
 		byOrdinal[n] = append(byOrdinal[n], operation+" "+string(e.Organization))
 	}
 	doubts := 0
+	told := map[string]string{} // whom a version of this transaction was told to; "" if in doubt
 	for i, c := range m.changes {
 		if c.truncated {
 			continue
@@ -388,7 +389,15 @@ func checkTold(m *model, w *world, out *Output) {
 		if c.old != nil {
 			a, reasonA := m.first.owner(*c.old)
 			b, reasonB := c.known.owner(*c.old)
-			before, sure = a, reasonA == "" && reasonB == "" && a == b
+			if reasonB == ReasonTenantNull {
+				sure = c.new != nil // nobody's before
+			} else {
+				before, sure = a, reasonA == "" && reasonB == "" && a == b
+			}
+			if organization, made := told[c.old.token]; made {
+				// What another was told, or nobody, is not what was there before.
+				sure = sure && organization == before
+			}
 		}
 		if c.new != nil {
 			// A parent that only comes later is found beforehand.
@@ -396,10 +405,20 @@ func checkTold(m *model, w *world, out *Output) {
 			maps.Copy(place, c.known)
 			a, reasonA := place.owner(*c.new)
 			b, reasonB := m.rows.owner(*c.new)
-			after, sure = b, sure && reasonA == "" && reasonB == "" && a == b
+			if reasonB == ReasonTenantNull {
+				sure = sure && before != "" // nobody's now
+			} else {
+				after, sure = b, sure && reasonA == "" && reasonB == "" && a == b
+			}
 		}
 		if !sure {
 			doubts++
+			after = ""
+		}
+		if c.new != nil {
+			told[c.new.token] = after
+		}
+		if !sure {
 			continue
 		}
 		var want []string
@@ -418,7 +437,12 @@ func checkTold(m *model, w *world, out *Output) {
 		case before == after && c.old.key == c.new.key:
 			want = []string{"update " + after}
 		default:
-			want = []string{"delete " + before, "create " + after}
+			if before != "" {
+				want = append(want, "delete "+before)
+			}
+			if after != "" {
+				want = append(want, "create "+after)
+			}
 		}
 		if got := byOrdinal[uint64(i)]; !slices.Equal(got, want) {
 			m.t.Fatalf("change %d: told %q, want %q:\n%s", i, got, want, strings.Join(w.lines(out), "\n"))
@@ -445,12 +469,12 @@ func (m *model) late(i int) bool {
 // once the property is gone.
 func (c modelChange) partTold(before, after string) (want []string) {
 	stays := c.old != nil && c.new != nil && before == after && c.old.key == c.new.key && c.old.parents == c.new.parents
-	if c.old != nil && !stays {
+	if c.old != nil && before != "" && !stays {
 		if _, there := c.there[ref{"properties", c.old.parents[0]}]; there {
 			want = append(want, "update "+before)
 		}
 	}
-	if c.new != nil {
+	if c.new != nil && after != "" {
 		want = append(want, "update "+after)
 	}
 	return want
@@ -494,16 +518,20 @@ func checkIndex(m *model, w *world, out *Output, stored map[string][]byte) {
 		}
 	}
 	for name, t := range w.router.tables {
-		if len(t.deleted)+len(t.final)+len(t.first)+len(t.emptied) > 0 {
+		if len(t.deleted)+len(t.final)+len(t.first) > 0 || t.emptied != nil {
 			m.t.Fatalf("%s keeps something of a transaction that is over", name)
 		}
-		for key, entry := range t.rows {
-			if got := string(appendTenant(nil, again.tables[name].rows[key])); got != string(appendTenant(nil, entry)) {
+		if t.rows == nil {
+			continue
+		}
+		known := maps.Collect(again.tables[name].rows.all())
+		for key, entry := range t.rows.all() {
+			if got := string(appendTenant(nil, known[key])); got != string(appendTenant(nil, entry)) {
 				m.t.Fatalf("%s %s: loaded as %q", name, key, got)
 			}
 		}
-		if len(t.rows) != len(again.tables[name].rows) {
-			m.t.Fatalf("%s: %d rows, loaded %d", name, len(t.rows), len(again.tables[name].rows))
+		if n := len(maps.Collect(t.rows.all())); n != len(known) {
+			m.t.Fatalf("%s: %d rows, loaded %d", name, n, len(known))
 		}
 	}
 }

@@ -2,7 +2,6 @@ package route
 
 import (
 	"bytes"
-	"strconv"
 
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/sse"
@@ -44,8 +43,14 @@ func (o *Output) ResetEvents() {
 	o.Events, o.frames = o.Events[:0], o.frames[:0]
 }
 
-// Size is how many bytes of frames are held.
-func (o *Output) Size() int { return len(o.frames) }
+// ResetStates forgets the changes of state alone, once they are kept elsewhere.
+func (o *Output) ResetStates() {
+	clear(o.States)
+	o.States, o.state = o.States[:0], o.state[:0]
+}
+
+// Size is how many bytes of frames and of state are held.
+func (o *Output) Size() int { return len(o.frames) + len(o.state) }
 
 // set records that a key of a space now has a value; a nil value unsets it.
 // Both are made by append, so that they may be built in o.state itself.
@@ -72,7 +77,7 @@ func (r *Router) beginFrom(o *Output, ordinal, sub uint64, organization orgcast.
 	start = len(o.frames)
 	c := r.cursor(ordinal, sub)
 	o.Events = append(o.Events, orgcast.Event{Cursor: c, Organization: organization, Type: t})
-	if h := &r.head; !h.made || h.organization != organization || h.eventType != t || h.source != source {
+	if h := &r.head; !h.made || h.organization != organization || h.eventType != t || h.source != source || h.digits != digitsOf(c.Index) {
 		h.make(c, t, organization, r.millis, source)
 	}
 	o.frames = r.head.append(o.frames, c.Index)
@@ -81,7 +86,7 @@ func (r *Router) beginFrom(o *Output, ordinal, sub uint64, organization orgcast.
 
 // head is what the events of one transaction, organization, type and source begin with:
 // nearly always the same as the event before, but for the index of its cursor,
-// which stands between its parts twice.
+// which stands in it twice.
 type head struct {
 	made         bool
 	organization orgcast.OrganizationID
@@ -89,27 +94,43 @@ type head struct {
 	source       string
 	text         []byte
 	first, next  int    // where the index stands
+	digits       int    // of the index
 	quoted       []byte // the organization, as JSON
+	ofProperty   []byte // what follows the key in a property's payload
 }
 
 func (h *head) make(c orgcast.Cursor, t orgcast.EventType, organization orgcast.OrganizationID, millis int64, source string) {
-	c.Index = 0 // one digit, to be cut out
 	h.made, h.organization, h.eventType, h.source = true, organization, t, source
 	h.quoted = sse.AppendString(h.quoted[:0], string(organization))
+	h.ofProperty = append(append(append(h.ofProperty[:0], `,"organizationId":`...), h.quoted...), `,"operation":"`...)
 	h.text = sse.AppendEventHead(h.text[:0], c, t, organization, millis, source)
-	h.first = bytes.IndexByte(h.text, '\n') - 1
+	h.digits = digitsOf(c.Index)
+	h.first = bytes.IndexByte(h.text, '\n') - h.digits
 	place := h.text[len("id: "):h.first]
 	h.next = h.first + 1 + bytes.Index(h.text[h.first+1:], place) + len(place)
 }
 
+// append appends the head with another index of as many digits.
 func (h *head) append(dst []byte, index uint64) []byte {
-	dst = append(dst, h.text[:h.first]...)
-	from := len(dst)
-	dst = strconv.AppendUint(dst, index, 36)
-	to := len(dst)
-	dst = append(dst, h.text[h.first+1:h.next]...)
-	dst = append(dst, dst[from:to]...)
-	return append(dst, h.text[h.next+1:]...)
+	start := len(dst)
+	dst = append(dst, h.text...)
+	text := dst[start:]
+	for i := h.digits - 1; i >= 0; i-- {
+		digit := base36[index%36]
+		text[h.first+i], text[h.next+i] = digit, digit
+		index /= 36
+	}
+	return dst
+}
+
+const base36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+// digitsOf counts the digits of an index in base 36.
+func digitsOf(index uint64) (n int) {
+	for n = 1; index >= 36; n++ {
+		index /= 36
+	}
+	return n
 }
 
 func (r *Router) end(o *Output, start int, audience orgcast.Audience, truncated bool) {

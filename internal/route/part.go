@@ -68,12 +68,14 @@ func (r *Router) partCreate(b *binding, c *orgcast.Change, out *Output, sub uint
 				f = append(f, column.field...)
 			}
 		}
-		f = append(f, ']')
+		f = append(f, `],"changes":{`...)
+		f = r.partKey(f, b, c.New[b.id].Text)
 		if full {
-			f = append(f, `,"changes":{`...)
-			f = append(r.partKey(f, b, c.New[b.id].Text), ':')
-			f = append(appendNew(f, b.columns, c.New), '}')
+			f = appendNew(f, b.columns, c.New)
+		} else {
+			f = append(f, `:{}`...)
 		}
+		f = append(f, '}')
 		r.partEnd(f, b, c, out, start, organization, full)
 	})
 }
@@ -91,11 +93,12 @@ func (r *Router) partUpdate(b *binding, c *orgcast.Change, out *Output, organiza
 		start := r.begin(out, c.Ordinal, 0, organization, orgcast.PropertyUpdate)
 		f := r.propertyHead(out.frames, property, operation(b, c))
 		f = r.appendFields(f, b, c)
+		f = append(f, `,"changes":{`...)
+		f = append(r.partKey(f, b, c.New[b.id].Text), `:{`...)
 		if full {
-			f = append(f, `,"changes":{`...)
-			f = append(r.partKey(f, b, c.New[b.id].Text), `:{`...)
-			f = append(r.appendChanged(f, b.columns, c), `}}`...)
+			f = r.appendChanged(f, b.columns, c)
 		}
+		f = append(f, `}}`...)
 		r.partEnd(f, b, c, out, start, organization, full)
 	})
 }

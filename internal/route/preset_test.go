@@ -178,7 +178,7 @@ func TestThePresetInOneTransaction(t *testing.T) {
 				`"changes":{"addresses.d1":{"country":{"new":"GR"},"region":{"new":null},"city":{"new":"X"},"street":{"new":null},"number":{"new":null},"postalCode":{"new":null},"locationText":{"new":null}}},"updatedBy":null}`}},
 		{"too large a part", func(o *oikion) rows {
 			return rows{update(o.listings, row{"l1", "9", nil, nil, strings.Repeat("x", MaxFrame), "p1", "ACTIVE"}, l1)}
-		}, []string{`0.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"update","updatedFields":["listings.notes"],"updatedBy":null},"truncated":true`}},
+		}, []string{`0.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"update","updatedFields":["listings.notes"],"changes":{"listings.l1":{}},"updatedBy":null},"truncated":true`}},
 		{"truncate parts alone", func(o *oikion) rows { return rows{truncate(o.listings)} }, []string{
 			`0.0 * data.sync {"entityType":"listings","entityId":"*","operation":"delete","data":null}`}},
 		{"truncate parts with their properties", func(o *oikion) rows { return rows{truncate(o.listings, o.addresses, o.properties)} }, []string{

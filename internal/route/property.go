@@ -10,9 +10,7 @@ import (
 func (r *Router) propertyHead(dst, id []byte, operation string) []byte {
 	dst = append(dst, `{"propertyId":`...)
 	dst = sse.AppendText(dst, id)
-	dst = append(dst, `,"organizationId":`...)
-	dst = append(dst, r.head.quoted...)
-	dst = append(dst, `,"operation":"`...)
+	dst = append(dst, r.head.ofProperty...)
 	return append(append(dst, operation...), '"')
 }
 
@@ -21,7 +19,7 @@ func (r *Router) propertyCreate(b *binding, c *orgcast.Change, out *Output, sub 
 		start := r.begin(out, c.Ordinal, sub, organization, orgcast.PropertyUpdate)
 		f := r.propertyHead(out.frames, c.New[b.id].Text, "create")
 		if full {
-			f = append(f, `,"changes":`...)
+			f = append(f, `,"changes"`...)
 			f = appendNew(f, b.columns, c.New)
 		}
 		f = append(f, `,"updatedBy":`...)
@@ -32,27 +30,25 @@ func (r *Router) propertyCreate(b *binding, c *orgcast.Change, out *Output, sub 
 	r.fit(out, build)
 }
 
-// appendNew appends the columns of a new row: {"price":{"new":…},…}.
+// appendNew appends the columns of a new row: :{"price":{"new":…},…}. Each
+// column's lead ends the one before it; the first one's becomes what leads them
+// all, the colon included.
 func appendNew(f []byte, columns []boundColumn, row []orgcast.Value) []byte {
-	// Each column's prefix ends the one before it.
-	f = append(f, '{')
-	skip := len("},")
+	start := len(f)
 	for i := range columns {
 		column := &columns[i]
 		switch v := &row[column.position]; v.Kind {
 		case orgcast.Text:
-			f = column.encode(append(f, column.isNew[skip:]...), v.Text)
+			f = column.encode(column.isNew.append(f), v.Text)
 		case orgcast.Null:
-			f = append(append(f, column.isNew[skip:]...), "null"...)
-		default:
-			continue // not sent
+			f = append(column.isNew.append(f), "null"...)
 		}
-		skip = 0
 	}
-	if skip == 0 {
-		f = append(f, '}')
+	if len(f) == start {
+		return append(f, ":{}"...)
 	}
-	return append(f, '}')
+	copy(f[start:], ":{")
+	return append(f, "}}"...)
 }
 
 func (r *Router) propertyUpdate(b *binding, c *orgcast.Change, out *Output, organization orgcast.OrganizationID) {

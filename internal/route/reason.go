@@ -43,6 +43,14 @@ const (
 	ReasonNotMember Reason = "not_a_member"
 )
 
+// Reasons lists them all, so that a counter can stand at zero before the first.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonTenantNull, ReasonTenantUnknown, ReasonTenantsDisagree, ReasonTenantTooLong, ReasonTenantReserved, ReasonRoleTooLong,
+		ReasonParentMoved, ReasonNoOldRow, ReasonNoKey, ReasonNoTime, ReasonColumnMissing, ReasonValueNull, ReasonNotMember,
+	}
+}
+
 // Hooks tells the world what the router does. Each may be nil.
 type Hooks struct {
 	// Withheld is called for every row that is mapped but not sent.

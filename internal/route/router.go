@@ -21,6 +21,7 @@ type Router struct {
 	tables   map[string]*table // by schema.table
 	bindings map[*orgcast.Relation]*binding
 	interned map[string]orgcast.OrganizationID
+	owners   *owners                // of all parents
 	last     orgcast.OrganizationID // that was interned
 	// organizations are those that exist, as of this place.
 	organizations map[orgcast.OrganizationID]struct{}
@@ -68,6 +69,7 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 		tables:   map[string]*table{},
 		bindings: map[*orgcast.Relation]*binding{},
 		interned: map[string]orgcast.OrganizationID{},
+		owners:   &owners{},
 		told:     map[toldRow]orgcast.OrganizationID{},
 		joined:   map[member]bool{},
 		left:     map[member]bool{},
@@ -109,7 +111,7 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 			if p.Table != "" {
 				path.parent = r.tables[rules.qualify(p.Table)]
 				if path.parent.rows == nil {
-					path.parent.rows = map[string]tenant{}
+					path.parent.rows = newParentIndex(r.owners)
 					path.parent.deleted = map[string]struct{}{}
 					path.parent.final = map[string]tenant{}
 					path.parent.first = map[string]tenant{}

@@ -115,12 +115,17 @@ func TestOneTransaction(t *testing.T) {
 			`0.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`,
 			`0.1 b property.update {"propertyId":"p1","organizationId":"b","operation":"create","changes":{"price":{"new":"1"},"about":{"new":"one"}},"updatedBy":"u1"}`,
 			`0.2 a reset moved`, `0.3 b reset moved`, "withheld photos parent_moved"}},
-		{"there and back: nobody's row has moved", rows{
-			update(clients, row{"c1", "b"}, row{"c1", "a"}), update(notes, row{"n1", nil, "c1", "y"}, row{"n1", nil, "c1", "x"}),
-			update(clients, row{"c1", "a"}, row{"c1", "b"}), update(notes, row{"n1", nil, "c1", "z"}, row{"n1", nil, "c1", "y"})}, []string{
-			`0.2 a reset moved`, `0.3 b reset moved`, `2.2 b reset moved`, `2.3 a reset moved`,
-			`3.0 a data.sync {"entityType":"note","entityId":"n1","operation":"update","data":{"id":"n1","content":"z","propertyId":null,"clientId":"c1"}}`,
-			"withheld notes parent_moved"}},
+		{"there and back: what was written meanwhile is not told as old", rows{
+			update(properties, row{"p1", "b", "1.00", "one", "u1", "s"}, p1), update(listings, row{"l1", "p1", "7"}, row{"l1", "p1", "9"}),
+			update(properties, p1, row{"p1", "b", "1.00", "one", "u1", "s"}), update(listings, row{"l1", "p1", "8"}, row{"l1", "p1", "7"})}, []string{
+			`0.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`,
+			`0.1 b property.update {"propertyId":"p1","organizationId":"b","operation":"create","changes":{"price":{"new":"1"},"about":{"new":"one"}},"updatedBy":"u1"}`,
+			`0.2 a reset moved`, `0.3 b reset moved`,
+			`2.0 b property.update {"propertyId":"p1","organizationId":"b","operation":"delete","updatedBy":null}`,
+			`2.1 a property.update {"propertyId":"p1","organizationId":"a","operation":"create","changes":{"price":{"new":"1"},"about":{"new":"one"}},"updatedBy":"u1"}`,
+			`2.2 b reset moved`, `2.3 a reset moved`,
+			`3.0 a property.update {"propertyId":"l1","organizationId":"a","operation":"create","changes":{"price":{"new":"8"}},"updatedBy":null} for OWNER,ADMIN`,
+			"withheld listings parent_moved"}},
 		{"a key comes again for another, after the cascade", rows{
 			remove(clients, row{"c1", "a"}), remove(notes, row{"n1", nil, "c1", "of a"}), insert(clients, row{"c1", "b"}), insert(notes, row{"n2", nil, "c1", "of b"})}, []string{
 			`1.0 a data.sync {"entityType":"note","entityId":"n1","operation":"delete","data":null}`,
@@ -129,12 +134,19 @@ func TestOneTransaction(t *testing.T) {
 		{"a key comes again for another, before the old child goes", rows{
 			remove(clients, row{"c1", "a"}), insert(clients, row{"c1", "b"}), remove(notes, row{"n1", nil, "c1", "of a"})}, []string{
 			`1.4 a reset moved`, `1.5 b reset moved`, "withheld notes parent_moved"}},
+		{"a key that was nobody's comes again: whose children's it is must look", rows{
+			update(clients, row{"c1", nil}, row{"c1", "a"}), remove(clients, row{"c1", nil}), insert(clients, row{"c1", "b"})}, []string{
+			`0.2 a reset moved`, `2.5 b reset moved`, "withheld clients tenant_null"}},
+		{"a row that was nobody's is new to whose it becomes", rows{update(notes, row{"n2", nil, "c1", "y"}, row{"n2", nil, nil, "x"})}, []string{
+			`0.1 a data.sync {"entityType":"note","entityId":"n2","operation":"create","data":{"id":"n2","content":"y","propertyId":null,"clientId":"c1"}}`}},
+		{"a row that becomes nobody's is gone to whose it was", rows{update(notes, row{"n1", nil, nil, "x"}, row{"n1", nil, "c1", "x"})}, []string{
+			`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"delete","data":null}`}},
 		{"a row that is made after its parent's move, and goes", rows{
 			update(clients, row{"c1", "b"}, row{"c1", "a"}), insert(notes, row{"n1", nil, "c1", "of b"}), remove(notes, row{"n1", nil, "c1", "of b"})}, []string{
 			`0.2 a reset moved`, `0.3 b reset moved`,
 			`1.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"of b","propertyId":null,"clientId":"c1"}}`,
 			`2.0 b data.sync {"entityType":"note","entityId":"n1","operation":"delete","data":null}`}},
-		{"a parent that becomes nobody's", rows{update(clients, row{"c1", nil}, row{"c1", "a"})}, []string{`0.2 a reset moved`, "withheld clients tenant_null"}},
+		{"a parent that becomes nobody's", rows{update(clients, row{"c1", nil}, row{"c1", "a"})}, []string{`0.2 a reset moved`}},
 		{"a parent that is gone at the commit", rows{remove(clients, row{"c1", "a"}), update(notes, row{"n1", nil, "c1", "y"}, row{"n1", nil, "c1", "x"})}, []string{"withheld notes tenant_unknown"}},
 		{"a child whose path is cut by the cascade", rows{remove(clients, row{"c1", "a"}), update(notes, row{"n1", "p1", nil, "x"}, row{"n1", "p1", "c1", "x"})}, []string{
 			`1.0 a data.sync {"entityType":"note","entityId":"n1","operation":"update","data":{"id":"n1","content":"x","propertyId":"p1","clientId":null}}`}},
@@ -201,9 +213,9 @@ func TestOneTransaction(t *testing.T) {
 		{"an actor of the changes before him", rows{remove(properties, p1), actor(`{"userId":"u1"}`)}, []string{
 			`0.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
 		{"a malformed actor names nobody", rows{actor(`{"userId":"u1"}`), actor(`{"userId":"u1","userId":"u2"}`), remove(properties, p1)}, []string{
-			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
+			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`, "refused invalid: [the body names no actor: it must be {\"userId\":\"…\"}]"}},
 		{"too large an actor names nobody", rows{actor(`{"userId":"u1"}`), actor(`{"userId":"u1"}` + strings.Repeat(" ", maxActor)), remove(properties, p1)}, []string{
-			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
+			`2.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`, "refused invalid: [the body names no actor: it must be {\"userId\":\"…\"}]"}},
 		{"another prefix names nobody", rows{pgoutputtest.Message(true, 1, "orgcast.other", `{"userId":"u1"}`), remove(properties, p1)}, []string{
 			`1.0 a property.update {"propertyId":"p1","organizationId":"a","operation":"delete","updatedBy":null}`}},
 		{"the actor invites", rows{actor(`{"userId":"u1"}`), insert(memberRows, row{"m1", "u5", "a", "AGENT"})}, []string{
@@ -325,6 +337,14 @@ func TestAnUnchangedValueWithoutItsOldOneIsNamed(t *testing.T) {
 	w.want(w.commit(update(byIndex, row{"n2", nil, "c1", pgoutputtest.Unchanged}, row{"n1", nil, "c1", nil})),
 		`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"delete","data":null}`,
 		`0.1 a data.sync {"entityType":"note","entityId":"n2","operation":"create","data":{"id":"n2","propertyId":null,"clientId":"c1"},"unchanged":["content"]}`)
+}
+
+func TestAColumnThatTheTableNoLongerHasIsNamed(t *testing.T) {
+	narrow := relation(23, "notes", text("id"), text("propertyId"), text("clientId"))
+	w := newWorld(t, smallRules, nobody{}, clients, narrow)
+	w.commit(insert(clients, row{"c1", "a"}))
+	w.want(w.commit(insert(narrow, row{"n1", nil, "c1"})),
+		`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","propertyId":null,"clientId":"c1"},"unchanged":["content"]}`)
 }
 
 func TestTruncateOfMoreTablesThanACursorHasEvents(t *testing.T) {

@@ -18,35 +18,47 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	}
 	// Both versions are resolved before the change is in the index: no table is
 	// its own parent, so that neither asks for it.
-	var before, after, replaced orgcast.OrganizationID
+	var before, after orgcast.OrganizationID
 	var reason, other Reason
-	orphan := false
+	asNew := false // nothing is told of the old version
 	if c.Operation != orgcast.Insert {
-		before, reason = r.oldOrganization(b, c)
+		before, asNew, reason = r.oldOrganization(b, c)
 		if reason == ReasonTenantUnknown {
 			// Its parent comes later in the transaction, if at all. With foreign
 			// keys the row is as new; without, its values were nobody's: no more
 			// is told of it than that it was.
-			orphan = true
+			asNew = true
 			before, reason = r.organizationOf(b, c.Old, atCommit)
 		}
 	}
 	if c.Operation != orgcast.Delete {
 		after, other = r.newOrganization(b, c)
-		if other != "" && (reason == "" || reason == ReasonParentMoved) {
-			reason = other
-		}
 	}
+	// A row that was nobody's and is somebody's now is new to him, and one that is
+	// nobody's now is gone to whom it was.
+	switch {
+	case c.Operation != orgcast.Update:
+	case reason == ReasonTenantNull && other == "":
+		reason = ""
+	case reason == "" && other == ReasonTenantNull:
+		other = ""
+	}
+	if other != "" && (reason == "" || reason == ReasonParentMoved) {
+		reason = other
+	}
+	var replaced orgcast.OrganizationID
+	again := false // the row's key is one that the transaction deleted
 	if b.rows != nil {
 		if c.New != nil && len(b.deleted) > 0 {
-			replaced = r.replaced(b, c.New[b.id].Text)
+			replaced, again = r.replaced(b, c.New[b.id].Text)
 		}
 		r.index(b, c, out)
 	}
 	if reason != "" {
 		r.withhold(b.table, reason)
 		if reason != ReasonParentMoved {
-			r.childrenMoved(b, c, out, before, after, replaced)
+			r.remember(b, c, "")
+			r.childrenMoved(b, c, out, before, after, replaced, again)
 			return
 		}
 	}
@@ -58,15 +70,13 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 		// To A a row that left is gone; what it is now is B's alone.
 		r.remove(b, c, out, before)
 		r.create(b, c, out, 1, after)
-	case orphan:
+	case asNew:
 		r.create(b, c, out, 0, after)
 	case after != "":
 		r.update(b, c, out, after)
 	}
-	if r.rewritten {
-		r.remember(b, c, after)
-	}
-	r.childrenMoved(b, c, out, before, after, replaced)
+	r.remember(b, c, after)
+	r.childrenMoved(b, c, out, before, after, replaced, again)
 	if b.table.notify != nil && after != "" && b.user >= 0 && b.title >= 0 {
 		r.notify(b, c, out, after)
 	}
@@ -74,7 +84,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 
 // childrenMoved tells of a parent that is another organization's, or nobody's,
 // now: it stands for its children, which tell nothing of their own.
-func (r *Router) childrenMoved(b *binding, c *orgcast.Change, out *Output, before, after, replaced orgcast.OrganizationID) {
+func (r *Router) childrenMoved(b *binding, c *orgcast.Change, out *Output, before, after, replaced orgcast.OrganizationID, again bool) {
 	if b.rows == nil {
 		return
 	}
@@ -82,20 +92,20 @@ func (r *Router) childrenMoved(b *binding, c *orgcast.Change, out *Output, befor
 		r.refetch(out, c.Ordinal, 2, before)
 		r.refetch(out, c.Ordinal, 3, after)
 	}
-	if replaced != "" && replaced != after {
+	if again && replaced != after {
 		r.refetch(out, c.Ordinal, 4, replaced)
 		r.refetch(out, c.Ordinal, 5, after)
 	}
 }
 
-// replaced tells whose a row was that the transaction at hand deleted and whose
-// key it now gives to another: children that stay with the key have moved.
-func (r *Router) replaced(b *binding, key []byte) orgcast.OrganizationID {
-	if _, gone := b.deleted[string(key)]; !gone {
-		return ""
+// replaced tells whose a row was, if anybody's, that the transaction at hand
+// deleted and whose key it now gives to another: children that stay with the key
+// have moved.
+func (r *Router) replaced(b *binding, key []byte) (organization orgcast.OrganizationID, again bool) {
+	if _, again = b.deleted[string(key)]; again {
+		organization, _ = r.resolveParent(b.table, key, atPlace, 0)
 	}
-	organization, _ := r.resolveParent(b.table, key, atPlace, 0)
-	return organization
+	return organization, again
 }
 
 // maxKey bounds a primary key, in bytes; PostgreSQL's own bound, that of an
@@ -109,28 +119,32 @@ func isKey(v *orgcast.Value) bool { return v.Kind == orgcast.Text && len(v.Text)
 //
 // It may be older than the transaction or made by it. If its parent has moved in
 // between, the first was another organization's than the second: only one that
-// was told as the second's is taken for that.
-func (r *Router) oldOrganization(b *binding, c *orgcast.Change) (orgcast.OrganizationID, Reason) {
+// was told as the second's is taken for that. If it was made by it and told to
+// nobody, untold says so: it must not be told of as what was there before.
+func (r *Router) oldOrganization(b *binding, c *orgcast.Change) (organization orgcast.OrganizationID, untold bool, reason Reason) {
 	if c.Old == nil {
-		return "", ReasonNoOldRow
+		return "", false, ReasonNoOldRow
 	}
 	if !isKey(&c.Old[b.id]) {
-		return "", ReasonNoKey
+		return "", false, ReasonNoKey
 	}
-	organization, reason := r.organizationOf(b, c.Old, atPlace)
+	organization, reason = r.organizationOf(b, c.Old, atPlace)
 	if reason != "" || !r.rewritten {
-		return organization, reason
+		return organization, false, reason
 	}
+	told, made := r.told[toldRow{b.table, string(c.Old[b.id].Text)}]
 	found, reason := r.organizationOf(b, c.Old, atStart)
 	switch {
-	case r.told[toldRow{b.table, string(c.Old[b.id].Text)}] == organization:
-		return organization, ""
+	case made && told == organization:
+		return organization, false, ""
+	case made && told != "", !made && len(r.told) >= maxTold:
+		return "", false, ReasonParentMoved
 	case reason != "":
-		return "", reason
+		return "", false, reason
 	case found != organization:
-		return "", ReasonParentMoved
+		return "", false, ReasonParentMoved
 	}
-	return organization, ""
+	return organization, made, ""
 }
 
 // toldRow is a row that a transaction made or changed after one of its parents
@@ -140,16 +154,20 @@ type toldRow struct {
 	key   string
 }
 
-// maxTold bounds these; what is above it is withheld when it changes again in
-// the same transaction.
+// maxTold bounds these; at the bound, what changes again in the same transaction
+// and is not among them is withheld.
 const maxTold = 1 << 18
 
-func (r *Router) remember(b *binding, c *orgcast.Change, after orgcast.OrganizationID) {
+// remember notes whom the new version is told to, nobody included.
+func (r *Router) remember(b *binding, c *orgcast.Change, organization orgcast.OrganizationID) {
+	if !r.rewritten {
+		return
+	}
 	if c.Old != nil && c.Old[b.id].Kind == orgcast.Text {
 		delete(r.told, toldRow{b.table, string(c.Old[b.id].Text)})
 	}
-	if after != "" && len(r.told) < maxTold {
-		r.told[toldRow{b.table, string(c.New[b.id].Text)}] = after
+	if c.New != nil && c.New[b.id].Kind == orgcast.Text && len(r.told) < maxTold {
+		r.told[toldRow{b.table, string(c.New[b.id].Text)}] = organization
 	}
 }
 
@@ -186,7 +204,7 @@ func (r *Router) index(b *binding, c *orgcast.Change, out *Output) {
 	if !is {
 		return
 	}
-	known, ok := b.rows[string(newKey)]
+	known, ok := b.rows.get(newKey)
 	same := ok && r.says(known, b.tenant, c.New)
 	gone := false
 	if len(b.deleted) > 0 {
@@ -200,7 +218,7 @@ func (r *Router) index(b *binding, c *orgcast.Change, out *Output) {
 	}
 	entry := r.tenantOf(b.tenant, c.New)
 	delete(b.deleted, string(newKey)) // a key that comes again is a new parent
-	b.rows[string(newKey)] = entry
+	b.rows.set(newKey, entry)
 	out.set(orgcast.SpaceParents,
 		func(k []byte) []byte { return parentKey(k, b.table, newKey) },
 		func(v []byte) []byte { return appendTenant(v, entry) })
@@ -223,7 +241,7 @@ func (r *Router) rewrite(t *table, key []byte, found tenant) {
 	if _, ok := t.first[string(key)]; ok {
 		return
 	}
-	if older, ok := t.emptied[string(key)]; ok {
+	if older, ok := t.emptied.get(key); ok {
 		found = older
 	}
 	t.first[string(key)] = found
@@ -237,7 +255,7 @@ func (r *Router) empty(t *table, out *Output) {
 	if t.emptied == nil {
 		t.emptied = t.rows
 	}
-	t.rows = map[string]tenant{}
+	t.rows = newParentIndex(r.owners)
 	clear(t.deleted)
 	out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceParents, Key: parentKey(nil, t, nil), Prefix: true})
 }

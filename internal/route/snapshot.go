@@ -176,10 +176,13 @@ func (s *Snapshot) State(row [][]byte) (orgcast.StateChange, error) {
 // Forget empties the parent index, before it is loaded again.
 func (r *Router) Forget() {
 	for _, t := range r.tables {
-		clear(t.rows)
+		if t.rows != nil {
+			t.rows.clear()
+		}
 		t.settle()
 	}
 	r.touched, r.scanned, r.rewritten = r.touched[:0], false, false
+	*r.owners = owners{}
 	clear(r.told)
 	clear(r.organizations)
 	clear(r.joined)

@@ -24,7 +24,7 @@ func (r *Router) syncRow(b *binding, c *orgcast.Change, out *Output, sub uint64,
 		start := r.begin(out, c.Ordinal, sub, organization, orgcast.DataSync)
 		f := syncHead(out.frames, b.entity, c.New[b.id].Text, operation)
 		f = append(f, '{')
-		unchanged := 0
+		unchanged := len(b.dropped)
 		for i := range b.columns {
 			column := &b.columns[i]
 			v := &c.New[column.position]
@@ -51,6 +51,12 @@ func (r *Router) syncRow(b *binding, c *orgcast.Change, out *Output, sub uint64,
 					}
 					f = append(f, column.name...)
 				}
+			}
+			for _, name := range b.dropped {
+				if f[len(f)-1] != '[' {
+					f = append(f, ',')
+				}
+				f = append(f, name...)
 			}
 			f = append(f, ']')
 		}

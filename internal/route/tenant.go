@@ -76,13 +76,15 @@ func (r *Router) resolve(t tenant, w when, depth int) (orgcast.OrganizationID, R
 
 // resolveParent finds whose the rows below one parent row are.
 func (r *Router) resolveParent(parent *table, key []byte, w when, depth int) (orgcast.OrganizationID, Reason) {
-	found, known := parent.rows[string(key)]
+	found, known := parent.rows.get(key)
 	switch w {
 	case atStart:
 		if first, ok := parent.first[string(key)]; ok {
 			found, known = first, true
-		} else if first, ok := parent.emptied[string(key)]; ok {
+		} else if first, ok := parent.emptied.get(key); ok {
 			found, known = first, true
+		} else if !known { // it comes later: what hangs on it was told by that
+			found, known = parent.final[string(key)]
 		}
 	case atCommit:
 		if later, ok := parent.final[string(key)]; ok {
@@ -194,6 +196,10 @@ func (t tenant) compact() tenant {
 
 // says tells whether a row says what t holds, without an allocation.
 func (r *Router) says(t tenant, paths []boundPath, row []orgcast.Value) bool {
+	if len(paths) == 1 && paths[0].parent == nil && paths[0].column >= 0 && t.organization != "" { // nearly always
+		v := &row[paths[0].column]
+		return v.Kind == orgcast.Text && string(v.Text) == string(t.organization)
+	}
 	steps := t.steps
 	direct := [1]step{{organization: t.organization}}
 	if t.organization != "" {
@@ -275,7 +281,7 @@ func (r *Router) loadParent(key, value []byte) error {
 		}
 		steps = append(steps, step{parent: parent, key: string(id)})
 	}
-	t.rows[string(key)] = tenant{steps: steps}.compact()
+	t.rows.set(key, tenant{steps: steps}.compact())
 	return nil
 }
 

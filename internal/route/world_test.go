@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -309,7 +308,10 @@ func states(out *Output, space orgcast.Space) (lines []string) {
 // index tells a router's parents as "table key organization|reason".
 func index(r *Router) (lines []string) {
 	for _, t := range r.tables {
-		for key := range maps.Keys(t.rows) {
+		if t.rows == nil {
+			continue
+		}
+		for key := range t.rows.all() {
 			organization, reason := r.resolveParent(t, []byte(key), atPlace, 0)
 			lines = append(lines, fmt.Sprintf("%s %s %s%s", t.name, key, organization, reason))
 		}

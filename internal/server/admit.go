@@ -1,9 +1,7 @@
 package server
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/oikion/orgcast"
@@ -38,11 +36,11 @@ func (s *Server) admit(r *http.Request, places *places) *refusal {
 	}
 	limits := s.deps.Limits
 	// The address first: one that has enough must not use up the node's connects.
-	if address, ok := limitedAddress(r.RemoteAddr); ok && !places.take(limits.AcquireAddress(address)) {
+	if c := s.client(r); c.limited && !places.take(limits.AcquireAddress(c.address)) {
 		return addressLimit
 	}
-	if limits.Connect(time.Now()) != nil {
-		return connectRate
+	if no := s.connect(r); no != nil {
+		return no
 	}
 	if !places.take(limits.AcquireNode()) {
 		return nodeLimit
@@ -57,10 +55,25 @@ func (s *Server) admitOwner(r *http.Request) *refusal {
 	if s.draining() {
 		return draining
 	}
-	if s.deps.Limits.Connect(time.Now()) != nil {
-		return connectRate
+	if no := s.connect(r); no != nil {
+		return no
 	}
 	return s.awaitReady(r)
+}
+
+// connect takes one of the node's connects of this second. A storm of strangers can
+// use them up: there are as many again for who shows a valid session, and only
+// then is a session looked at before its row.
+func (s *Server) connect(r *http.Request) *refusal {
+	now := time.Now()
+	if s.deps.Limits.Connect(now) == nil {
+		return nil
+	}
+	principal, err := s.deps.Sessions.Authenticate(r.Header["Cookie"], now)
+	if err != nil || principal.User == "" || s.deps.Limits.ConnectKnown(now) != nil {
+		return connectRate
+	}
+	return nil
 }
 
 // awaitReady holds a request while the feed has never been ready.
@@ -85,21 +98,6 @@ func (s *Server) awaitReady(r *http.Request) *refusal {
 	case <-timer.C:
 		return neverReady
 	}
-}
-
-// limitedAddress is the peer's address, if streams from it are to be counted.
-// A loopback or private peer is a proxy that stands for everybody.
-func limitedAddress(remote string) (netip.Addr, bool) {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return netip.Addr{}, false // a Unix socket: a local peer
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	address = address.Unmap()
-	return address, !address.IsLoopback() && !address.IsPrivate() && !address.IsLinkLocalUnicast()
 }
 
 // count is row 6.

@@ -9,6 +9,7 @@ import (
 
 // answer takes one request: gate, bounds, route.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
+	s.conns.answering(r.Context())
 	defer s.recovered(w, r)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")

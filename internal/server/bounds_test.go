@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -227,23 +228,121 @@ func TestConnectionsThatCarryNoStreamAreBoundedAndStreamsDoNotCount(t *testing.T
 			}
 			synctest.Wait()
 		}
-		for range 2 {
-			defer p.dial().Close()
-			synctest.Wait()
-		}
+		silent := []net.Conn{p.dial(), p.dial()}
+		synctest.Wait()
 		if r := w.reasons(); len(r) != 0 {
 			t.Fatalf("refused %v within the bound", r)
 		}
 		c := p.dial()
 		defer c.Close()
-		if got, took := closedAfter(c); got != "" || took != 0 {
-			t.Errorf("beyond the bound: %q after %s", got, took)
+		if got, took := closedAfter(silent[0]); got != "" || took != 0 {
+			t.Errorf("who waited longest: %q after %s", got, took)
 		}
 		if r := w.reasons(); !slices.Equal(r, []Reason{ReasonConnections}) {
 			t.Errorf("counted %v", r)
 		}
+		if _, err := io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if got, took := closedAfter(c); !strings.HasPrefix(got, "HTTP/1.1 200 ") || took != 0 {
+			t.Errorf("who came last and asked: %q after %s", got, took)
+		}
+		if got, took := closedAfter(silent[1]); got != "" || took != readHeaderTimeout {
+			t.Errorf("who was within the bound: %q after %s", got, took)
+		}
 		close(release)
 	})
+}
+
+// Who was answered once is a proxy's connection, more likely than not, and goes
+// after those that never asked anything; who is being answered is never cut.
+func TestOfTooManyConnectionsTheSilentGoFirstAndTheAnsweredNever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.config.MaxPending = 2
+		w.config.BarrierWait = time.Hour
+		w.members = nil
+		held := make(chan struct{})
+		w.barrier = func(context.Context) error { <-held; return nil }
+		s, p := w.server(), newPipes()
+		serveUntilEnd(t, s, p)
+		served := p.dial()
+		defer served.Close()
+		if _, err := io.WriteString(served, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer := bufio.NewReader(served)
+		if got, err := http.ReadResponse(answer, nil); err != nil || got.StatusCode != http.StatusOK {
+			t.Fatal(got, err)
+		}
+		silent := p.dial()
+		synctest.Wait()
+		waiting := make([]net.Conn, 2)
+		for i := range waiting { // the first costs the silent one, the second the idle one
+			waiting[i] = p.dial()
+			if _, err := io.WriteString(waiting[i], goodAsk().String()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if _, err := silent.Read(make([]byte, 1)); err != io.EOF {
+				t.Fatalf("the silent one is still there: %v", err)
+			}
+			if i == 0 {
+				if r := w.reasons(); len(r) != 1 {
+					t.Fatalf("counted %v", r)
+				}
+			}
+		}
+		if _, err := answer.ReadByte(); err != io.EOF {
+			t.Errorf("the idle one is still there: %v", err)
+		}
+		c := p.dial() // both are being answered
+		if got, took := closedAfter(c); got != "" || took != 0 {
+			t.Errorf("beyond the bound: %q after %s", got, took)
+		}
+		if r := w.reasons(); !slices.Equal(r, []Reason{ReasonConnections, ReasonConnections, ReasonConnections}) {
+			t.Errorf("counted %v", r)
+		}
+		close(held)
+		for _, c := range waiting {
+			if got, _ := closedAfter(c); !strings.HasPrefix(got, "HTTP/1.1 403 ") {
+				t.Errorf("who was being answered got %q", got)
+			}
+		}
+		synctest.Wait()
+		if n := len(s.conns.pending) + s.conns.unheard.Len() + s.conns.idle.Len() + len(s.conns.fresh); n != 0 {
+			t.Errorf("%d connections are still counted", n)
+		}
+	})
+}
+
+// The connects of this second are used up: by strangers, as far as it knows.
+func TestWhoHasASessionHasConnectsOfHisOwn(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		broken func(*world, *ask)
+		want   string
+	}{
+		{"a member", func(*world, *ask) {}, "HTTP/1.1 200 "},
+		{"a stranger", func(_ *world, a *ask) { a.header.Del("Cookie") }, "HTTP/1.1 503 "},
+		{"a session that is none", func(w *world, _ *ask) { w.session = orgcast.ErrUnknownSession }, "HTTP/1.1 503 "},
+		{"one of too many members", func(w *world, _ *ask) { w.kept = false }, "HTTP/1.1 503 "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, a := newWorld(), goodAsk()
+			w.full[ReasonConnectRate], w.kept = true, true
+			c.broken(w, a)
+			if got := send(t, listen(t, w.server()), a.String()); !strings.HasPrefix(got, c.want) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+	// Nobody's session is looked at for it while there are connects for all.
+	w := newWorld()
+	send(t, listen(t, w.server()), goodAsk().String())
+	if calls := w.calls(); slices.Contains(calls, "connect known") {
+		t.Errorf("called %v", calls)
+	}
 }
 
 func TestAPanicIsAnsweredCountedAndLoggedWithoutItsValue(t *testing.T) {
@@ -320,8 +419,8 @@ func TestOnlyPeersFromTheInternetHaveAnAddressLimit(t *testing.T) {
 		"127.0.0.1:1": false, "[::1]:1": false, "10.1.2.3:1": false, "172.16.0.1:1": false, "192.168.1.1:1": false,
 		"[fd00::1]:1": false, "[fe80::1%eth0]:1": false, "[::ffff:10.0.0.1]:1": false, "@": false, "": false, "pipe": false,
 	} {
-		if _, got := limitedAddress(remote); got != want {
-			t.Errorf("%q: got %v", remote, got)
+		if got := newProxies(nil, "X-Forwarded-For").client(&http.Request{RemoteAddr: remote}); got.limited != want {
+			t.Errorf("%q: got %+v", remote, got)
 		}
 	}
 }

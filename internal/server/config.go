@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"net/netip"
 	"time"
 )
 
@@ -13,12 +14,21 @@ type Config struct {
 	// AnyOrigin lets every origin but `null` call: development, on a loopback
 	// listener.
 	AnyOrigin bool
+	// TrustedProxies are the networks of the proxies whose word is taken for a
+	// client's address; none by default.
+	TrustedProxies []netip.Prefix
+	// ClientHeader is the header in which they give it: X-Forwarded-For, the default,
+	// and Forwarded are lists, of which the right-most address counts that is not
+	// trusted; any other, such as X-Real-IP, is one address, and the proxy must
+	// replace what a client sends in it.
+	ClientHeader string
 	// ReadyWait is how long a request is held while the feed has never been
 	// ready: 20 s.
 	ReadyWait time.Duration
 	// BarrierWait is how long the feed may take to catch up before a refusal: 2 s.
 	BarrierWait time.Duration
-	// MaxPending bounds the open connections that carry no stream: 10,000.
+	// MaxPending bounds the open connections that carry no stream: 10,000. Beyond it
+	// the one that has waited longest for a request is cut.
 	MaxPending int
 }
 
@@ -65,6 +75,7 @@ const (
 )
 
 func (c Config) withDefaults() Config {
+	c.ClientHeader = cmp.Or(c.ClientHeader, "X-Forwarded-For")
 	c.ReadyWait = cmp.Or(c.ReadyWait, 20*time.Second)
 	c.BarrierWait = cmp.Or(c.BarrierWait, 2*time.Second)
 	c.MaxPending = cmp.Or(c.MaxPending, 10_000)

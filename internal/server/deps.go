@@ -75,6 +75,9 @@ type Resume struct {
 type Limits interface {
 	// Connect takes one of the node's connects of this second.
 	Connect(now time.Time) error
+	// ConnectKnown takes one of those that are kept for who has a valid session,
+	// when Connect has none.
+	ConnectKnown(now time.Time) error
 	AcquireNode() (release func(), err error)
 	AcquireAddress(netip.Addr) (release func(), err error)
 	AcquireUser(orgcast.UserID) (release func(), err error)
@@ -86,6 +89,8 @@ type Limits interface {
 type Hooks struct {
 	// Refused counts every request and connection that was not served.
 	Refused func(Reason)
+	// Named counts how the address was found of every client that opens something.
+	Named func(Named)
 	// Unauthenticated is told why a session was not taken.
 	Unauthenticated func(error)
 	// Unconfirmed is told why it could not be made sure that a user is no member,

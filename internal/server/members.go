@@ -36,7 +36,7 @@ func (s *Server) principal(r *http.Request) (orgcast.Principal, *refusal) {
 // everywhere, all who wait at one time share the database's answer, and connects
 // have a rate.
 func (s *Server) principalLater(r *http.Request) (orgcast.Principal, *refusal, error) {
-	address, limited := failureAddress(r.RemoteAddr)
+	address, limited := s.failureAddress(r)
 	if limited && s.unknown.spent(address, time.Now()) {
 		return orgcast.Principal{}, sessionRate, nil
 	}

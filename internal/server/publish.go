@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -49,7 +48,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) *refusal {
 
 // checkKey finds the API key. One address may be wrong so often.
 func (s *Server) checkKey(w http.ResponseWriter, r *http.Request) (string, *refusal) {
-	address, limited := failureAddress(r.RemoteAddr)
+	address, limited := s.failureAddress(r)
 	if limited && s.failures.spent(address, time.Now()) {
 		return "", keyRate
 	}
@@ -69,22 +68,11 @@ func (s *Server) checkKey(w http.ResponseWriter, r *http.Request) (string, *refu
 
 // noKey counts against the address, and says what is asked for.
 func (s *Server) noKey(w http.ResponseWriter, r *http.Request) *refusal {
-	if address, limited := failureAddress(r.RemoteAddr); limited {
+	if address, limited := s.failureAddress(r); limited {
 		s.failures.allow(address, time.Now()) // a full table remembers no more: the key is refused all the same
 	}
 	w.Header().Set("WWW-Authenticate", "Bearer")
 	return noKey
-}
-
-// failureAddress is the address that failures are counted for: of IPv6 the
-// network, because a single host has all of it.
-func failureAddress(remote string) (netip.Addr, bool) {
-	address, limited := limitedAddress(remote)
-	if limited && address.Is6() {
-		network, err := address.WithZone("").Prefix(64)
-		return network.Addr(), err == nil
-	}
-	return address, limited
 }
 
 // bearer finds the token of the one Authorization line.

@@ -200,11 +200,12 @@ func TestWhoShowsTooManyKeysThatAreNoneWaits(t *testing.T) {
 }
 
 func TestFailuresAreCountedByNetworkAndNotForProxies(t *testing.T) {
+	s := New(Deps{}, Config{})
 	for remote, want := range map[string]string{
 		"203.0.113.7:1": "203.0.113.7", "[::ffff:203.0.113.7]:1": "203.0.113.7", "[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::", "[2001:db8:1:2::9]:1": "2001:db8:1:2::",
 		"127.0.0.1:1": "", "10.0.0.1:1": "", "[fd00::1]:1": "", "@": "",
 	} {
-		got, ok := failureAddress(remote)
+		got, ok := s.failureAddress(&http.Request{RemoteAddr: remote})
 		if ok != (want != "") || ok && got != netip.MustParseAddr(want) {
 			t.Errorf("%s: got %s, %v", remote, got, ok)
 		}

@@ -8,7 +8,7 @@ type Reason string
 
 // The reasons, in the order of the checks.
 const (
-	// A connection beyond MaxPending: closed without an answer.
+	// A connection that one too many cost: closed without an answer.
 	ReasonConnections Reason = "connections"
 
 	ReasonOrigin      Reason = "origin"

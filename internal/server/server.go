@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -19,10 +20,12 @@ type Server struct {
 	deps   Deps
 	config Config
 	gate   gate
-	asks   *ration[orgcast.UserID]
-	conns  *conns
-	http   *http.Server
-	logger *slog.Logger
+	// proxies finds who asks.
+	proxies *proxies
+	asks    *ration[orgcast.UserID]
+	conns   *conns
+	http    *http.Server
+	logger  *slog.Logger
 	// failures rations what an address may try with keys that are none.
 	failures *ration[netip.Addr]
 	// unknown rations how often an address may make the feed catch up with
@@ -52,6 +55,7 @@ func New(deps Deps, config Config) *Server {
 		deps:       deps,
 		config:     config,
 		gate:       newGate(config.Origins, config.AnyOrigin),
+		proxies:    newProxies(config.TrustedProxies, config.ClientHeader),
 		asks:       newAsks(),
 		failures:   newFailures(),
 		unknown:    newUnknown(),
@@ -67,7 +71,7 @@ func New(deps Deps, config Config) *Server {
 	s.conns = &conns{
 		max:     config.MaxPending,
 		refused: s.connectionRefused,
-		pending: map[net.Conn]struct{}{},
+		pending: map[net.Conn]*list.Element{},
 		fresh:   map[net.Conn]struct{}{},
 	}
 	s.http = &http.Server{

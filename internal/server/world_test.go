@@ -35,6 +35,9 @@ type world struct {
 	held    map[Reason]int  // places that are held
 	serve   func(w http.ResponseWriter, r *http.Request, members []orgcast.Membership)
 
+	named func(Named)
+	kept  bool // connects are kept for who has a session
+
 	beside // if whole, the calls beside the stream are there
 	whole  bool
 	// prepare, if set, is done to every new server.
@@ -152,6 +155,15 @@ func (w *world) Connect(time.Time) error {
 	_, err := w.acquire(ReasonConnectRate)
 	return err
 }
+
+func (w *world) ConnectKnown(time.Time) error {
+	w.note("connect known")
+	if w.kept {
+		return nil
+	}
+	_, err := w.acquire(ReasonConnectRate)
+	return err
+}
 func (w *world) AcquireNode() (func(), error) { return w.acquire(ReasonNodeLimit) }
 func (w *world) AcquireAddress(a netip.Addr) (func(), error) {
 	w.mu.Lock()
@@ -180,6 +192,7 @@ func (w *world) server() *Server {
 	deps := Deps{
 		Sessions: w, Access: w, Barrier: w, Feed: w, Streams: w, Limits: w,
 		Hooks: Hooks{
+			Named: w.named,
 			Refused: func(r Reason) {
 				w.mu.Lock()
 				defer w.mu.Unlock()

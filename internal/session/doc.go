@@ -17,7 +17,8 @@
 //     nothing is copied but the chunks themselves.
 //  2. The gate: five parts of canonical base64url, and a header that says direct
 //     encryption, one of the scheme's two ciphers and nothing surprising. It
-//     runs before the JOSE library sees a byte.
+//     runs before the JOSE library's ciphers see a byte; its reader of JSON is not
+//     used.
 //  3. A key: by the token's key id, or the first secret if it has none.
 //  4. The seal. Nothing that the token claims is looked at before.
 //  5. The claims: one JSON object, a user, an expiry, the times.

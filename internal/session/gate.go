@@ -23,6 +23,12 @@ type header struct {
 	hasKid bool
 }
 
+// sealed is a token that passed the gate, in its parts: all but the empty second.
+type sealed struct {
+	header
+	encoded, iv, text, tag string
+}
+
 // cipherShape is the length in bytes of what does not vary with the content.
 type cipherShape struct{ iv, tag, block int }
 
@@ -32,40 +38,45 @@ var cipherShapes = map[jose.ContentEncryption]cipherShape{
 }
 
 // gate lets a token through that has the form of those that the schemes make,
-// and no other: the JOSE library behind it sees one algorithm and two ciphers.
-// The exact lengths matter: the library joins ciphertext and tag, so bytes that
-// were moved from one to the other would be accepted.
-func gate(token string) (header, Reason) {
+// and no other: what is behind it sees one algorithm and two ciphers. The exact
+// lengths matter: ciphertext and tag are joined, so bytes that were moved from one
+// to the other would be accepted.
+//
+// Nearly all headers are spelled as one of usual, whose meaning is known.
+func gate(token string, usual map[string]header) (sealed, Reason) {
 	if len(token) > maxToken {
-		return header{}, Oversize
+		return sealed{}, Oversize
 	}
 	if strings.Count(token, ".") != 4 {
-		return header{}, Malformed
+		return sealed{}, Malformed
 	}
 	var parts [5]string
 	for i := range parts {
 		parts[i], token, _ = strings.Cut(token, ".")
 		if !canonical(parts[i]) {
-			return header{}, Malformed
+			return sealed{}, Malformed
 		}
 	}
 	if parts[0] == "" || len(parts[0]) > maxJOSEHeader {
-		return header{}, Malformed
+		return sealed{}, Malformed
 	}
-	h, reason := readHeader(parts[0])
-	if reason != "" {
-		return header{}, reason
+	h, known := usual[parts[0]]
+	if !known {
+		var reason Reason
+		if h, reason = readHeader(parts[0]); reason != "" {
+			return sealed{}, reason
+		}
 	}
 	if parts[1] != "" {
-		return header{}, Unsupported // direct encryption carries no key
+		return sealed{}, Unsupported // direct encryption carries no key
 	}
 	shape := cipherShapes[h.enc]
 	size := base64.RawURLEncoding.DecodedLen
 	text := size(len(parts[3]))
 	if size(len(parts[2])) != shape.iv || size(len(parts[4])) != shape.tag || text == 0 || text%shape.block != 0 {
-		return header{}, Malformed
+		return sealed{}, Malformed
 	}
-	return h, ""
+	return sealed{h, parts[0], parts[2], parts[3], parts[4]}, ""
 }
 
 // readHeader reads a JSON object with each member at most once, which

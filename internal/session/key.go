@@ -1,6 +1,8 @@
 package session
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -9,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/go-jose/go-jose/v4"
+	josecipher "github.com/go-jose/go-jose/v4/cipher"
 )
 
 // key opens the tokens that were made with one secret and one cipher.
@@ -17,6 +20,28 @@ type key struct {
 	bytes  []byte
 	kid    string // "" if the scheme names no keys
 	scheme Scheme
+	aead   cipher.AEAD // of bytes; good for many goroutines
+	// header is how the scheme's library writes the encoded header of its tokens.
+	header string
+}
+
+// newKey makes a key ready for use.
+func newKey(enc jose.ContentEncryption, bytes []byte, kid string, scheme Scheme) (k key, err error) {
+	k = key{enc: enc, bytes: bytes, kid: kid, scheme: scheme}
+	header := `{"alg":"dir","enc":"` + string(enc) + `"`
+	if kid != "" {
+		header += `,"kid":"` + kid + `"`
+	}
+	k.header = base64.RawURLEncoding.EncodeToString([]byte(header + "}"))
+	if enc == jose.A256CBC_HS512 {
+		k.aead, err = josecipher.NewCBCHMAC(bytes, aes.NewCipher)
+		return k, err
+	}
+	block, err := aes.NewCipher(bytes)
+	if err == nil {
+		k.aead, err = cipher.NewGCM(block)
+	}
+	return k, err
 }
 
 // authJSKeys derives two keys of each secret, in the order of the secrets:
@@ -33,9 +58,15 @@ func authJSKeys(secrets []string, salt string) ([]key, error) {
 		// output does not depend on how much of it is asked for.
 		short := long[:32:32]
 		longSum, shortSum := sha512.Sum512(thumbprintInput(long)), sha256.Sum256(thumbprintInput(short))
-		keys = append(keys,
-			key{jose.A256CBC_HS512, long, base64.RawURLEncoding.EncodeToString(longSum[:]), AuthJS},
-			key{jose.A256GCM, short, base64.RawURLEncoding.EncodeToString(shortSum[:]), AuthJS})
+		today, err := newKey(jose.A256CBC_HS512, long, base64.RawURLEncoding.EncodeToString(longSum[:]), AuthJS)
+		if err != nil {
+			return nil, fmt.Errorf("prepare key: %w", err)
+		}
+		beta, err := newKey(jose.A256GCM, short, base64.RawURLEncoding.EncodeToString(shortSum[:]), AuthJS)
+		if err != nil {
+			return nil, fmt.Errorf("prepare key: %w", err)
+		}
+		keys = append(keys, today, beta)
 	}
 	return keys, nil
 }
@@ -52,7 +83,11 @@ func nextAuthKeys(secrets []string) ([]key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive key: %w", err)
 	}
-	return []key{{jose.A256GCM, k, "", NextAuth}}, nil
+	made, err := newKey(jose.A256GCM, k, "", NextAuth)
+	if err != nil {
+		return nil, fmt.Errorf("prepare key: %w", err)
+	}
+	return []key{made}, nil
 }
 
 // keyring is the keys that may open the tokens of one cookie. If it holds keys

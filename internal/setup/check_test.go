@@ -18,6 +18,7 @@ func TestCheckNamesEveryProblem(t *testing.T) {
 		want  Code
 		table string
 		warns bool // not fatal
+		since int  // the PostgreSQL that can be so
 	}{
 		"publication dropped":        {plant: `DROP PUBLICATION orgcast`, want: PublicationMissing},
 		"publication for all tables": {plant: `DROP PUBLICATION orgcast; CREATE PUBLICATION orgcast FOR ALL TABLES WITH (publish_via_partition_root)`, want: PublicationAllTables, warns: true},
@@ -41,9 +42,9 @@ func TestCheckNamesEveryProblem(t *testing.T) {
 		"new partition":                  {plant: `ALTER TABLE parted DETACH PARTITION parted_b; CREATE TABLE parted_c PARTITION OF parted FOR VALUES IN ('c')`, want: IdentityNotFull, table: "public.parted_c"},
 		"member without identity":        {plant: `ALTER PUBLICATION orgcast ADD TABLE verification_tokens`, want: IdentityMissing, table: "public.verification_tokens"},
 		"member that no rule maps":       {plant: `ALTER PUBLICATION orgcast ADD TABLE users`, want: TableUnmapped, table: "public.users", warns: true},
-		"column list":                    {plant: `ALTER PUBLICATION orgcast DROP TABLE notes; ALTER PUBLICATION orgcast ADD TABLE notes (id)`, want: ColumnList, table: "public.notes"},
-		"column list elsewhere":          {plant: `CREATE PUBLICATION other FOR TABLE notes (id)`, want: ColumnList, table: "public.notes"},
-		"row filter":                     {plant: `ALTER PUBLICATION orgcast DROP TABLE notes; ALTER PUBLICATION orgcast ADD TABLE notes WHERE (id > 'x')`, want: RowFilter, table: "public.notes"},
+		"column list":                    {plant: `ALTER PUBLICATION orgcast DROP TABLE notes; ALTER PUBLICATION orgcast ADD TABLE notes (id)`, want: ColumnList, table: "public.notes", since: 15},
+		"column list elsewhere":          {plant: `CREATE PUBLICATION other FOR TABLE notes (id)`, want: ColumnList, table: "public.notes", since: 15},
+		"row filter":                     {plant: `ALTER PUBLICATION orgcast DROP TABLE notes; ALTER PUBLICATION orgcast ADD TABLE notes WHERE (id > 'x')`, want: RowFilter, table: "public.notes", since: 15},
 		"row security on a mapped table": {plant: `ALTER TABLE notes ENABLE ROW LEVEL SECURITY`, want: RowSecurity, table: "public.notes"},
 		"row security on a read table":   {plant: `ALTER TABLE clients ENABLE ROW LEVEL SECURITY`, want: ReadRowSecurity, table: "public.clients"},
 		"read revoked":                   {plant: `REVOKE SELECT ON clients FROM %r`, want: ReadDenied, table: "public.clients"},
@@ -59,6 +60,9 @@ func TestCheckNamesEveryProblem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
+			if w.Major(t) < c.since {
+				return
+			}
 			w.apply(t)
 			if problems := mustCheck(t, w).Problems; len(problems) != 0 {
 				t.Fatalf("problems before: %+v", problems)

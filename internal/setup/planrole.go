@@ -85,8 +85,12 @@ func planRole(p *plan, f *facts, cfg Config, rec record) error {
 // makes after our failure must not be dropped by undo.
 func planAttributes(p *plan, f *facts, cfg Config, rec record, before string) error {
 	name := quoteIdent(cfg.Role)
-	s := step{name: "create role " + cfg.Role, hint: f.provider.replicationHint(name) +
-		"; making a role needs CREATEROLE (and, before PostgreSQL 16, a superuser for REPLICATION)"}
+	s := step{name: "create role " + cfg.Role, hint: f.provider.replicationHint(name)}
+	if f.role == nil && f.provider == "" {
+		s.hint = "run setup once with a superuser's ORGCAST_SETUP_DATABASE_URL, or as superuser: CREATE ROLE " + name +
+			" LOGIN REPLICATION, then give it the password in ORGCAST_DATABASE_URL and run setup again"
+	}
+	s.hint += "; making a role needs CREATEROLE (and, before PostgreSQL 16, a superuser for REPLICATION)"
 	var password string
 	if cfg.RolePassword != "" {
 		literal, err := passwordLiteral(cfg.RolePassword, f.provider.plainPassword())

@@ -46,6 +46,21 @@ func AppendEventTail(dst []byte, truncated bool) []byte {
 	return append(dst, "}\n\n"...)
 }
 
+// Timestamp is the commit time of a finished event, in milliseconds since 1970.
+// ok is false for what is none.
+func Timestamp(frame []byte) (ms int64, ok bool) {
+	// Before it there are names and an encoded id, in which a quote is escaped.
+	_, rest, ok := bytes.Cut(frame, []byte(`,"timestamp":`))
+	if !ok || !bytes.HasPrefix(frame, []byte("id: ")) {
+		return 0, false
+	}
+	digits := 0
+	for ; digits < len(rest) && digits < 15 && rest[digits] >= '0' && rest[digits] <= '9'; digits++ {
+		ms = 10*ms + int64(rest[digits]-'0')
+	}
+	return ms, digits > 0
+}
+
 // Data is the JSON text of a finished event's data line, without copying it; nil
 // for what is none.
 func Data(frame []byte) []byte {

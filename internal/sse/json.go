@@ -2,6 +2,7 @@ package sse
 
 import (
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -30,13 +31,19 @@ func AppendString[T string | []byte](dst []byte, s T) []byte {
 	return append(dst, '"')
 }
 
-// AppendText appends s as a JSON string; for long texts faster than
-// [AppendString].
+// AppendText appends s as a JSON string, faster than [AppendString] where it is
+// room for it already.
 func AppendText(dst, s []byte) []byte {
-	if isPlain(s) {
-		return append(append(append(dst, '"'), s...), '"')
+	start, end := len(dst), len(dst)+len(s)+2
+	if end > cap(dst) {
+		dst = slices.Grow(dst, len(s)+2)
 	}
-	return append(appendText(append(dst, '"'), s, true), '"')
+	dst = dst[:end]
+	if !copyPlain(dst[start+1:end-1], s) {
+		return append(appendText(append(dst[:start], '"'), s, true), '"')
+	}
+	dst[start], dst[end-1] = '"', '"'
+	return dst
 }
 
 // AppendJSON appends text that PostgreSQL vouches for as JSON (json, jsonb): as
@@ -105,6 +112,10 @@ func appendText(dst, s []byte, escape bool) []byte {
 			i++
 			continue
 		}
+		if n := pairs(s[i:]); n > 0 {
+			i += n
+			continue
+		}
 		if c == '\\' && !escape {
 			// The pair \" or \\ stands as it is; what else follows is looked at.
 			if i++; i < len(s) && (s[i] == '"' || s[i] == '\\') {
@@ -138,6 +149,15 @@ func appendText(dst, s []byte, escape bool) []byte {
 	return append(dst, s[start:]...)
 }
 
+// pairs counts the bytes in front of s that are characters of two bytes: Greek,
+// Cyrillic, accents. None of these is special.
+func pairs(s []byte) (n int) {
+	for n+1 < len(s) && s[n]-0xc2 < 0xe0-0xc2 && s[n+1]&0xc0 == 0x80 {
+		n += 2
+	}
+	return n
+}
+
 func appendEscape(dst []byte, c byte) []byte {
 	switch c {
 	case '"', '\\':
@@ -150,59 +170,4 @@ func appendEscape(dst []byte, c byte) []byte {
 		return append(dst, '\\', 't')
 	}
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
-}
-
-const ones, highs = 0x0101010101010101, 0x8080808080808080
-
-// isPlain tells whether all of s stands for itself in a JSON string. It may say
-// no where it is, which costs a closer look only.
-func isPlain(s []byte) bool {
-	n := len(s)
-	if n < 8 {
-		for _, c := range s {
-			if !plain[c] {
-				return false
-			}
-		}
-		return true
-	}
-	for i := 8; i < n; i += 8 {
-		if !plainWord(binary.LittleEndian.Uint64(s[i-8:])) {
-			return false
-		}
-	}
-	return plainWord(binary.LittleEndian.Uint64(s[n-8:]))
-}
-
-// isPlainJSON tells whether all of a JSON text may go on the wire as it is.
-func isPlainJSON(s []byte) bool {
-	n := len(s)
-	if n < 8 {
-		for _, c := range s {
-			if !plain[c] && c != '"' && c != '\\' {
-				return false
-			}
-		}
-		return n > 0
-	}
-	for i := 8; i < n; i += 8 {
-		if wireWord(binary.LittleEndian.Uint64(s[i-8:]))&highs != 0 {
-			return false
-		}
-	}
-	return wireWord(binary.LittleEndian.Uint64(s[n-8:]))&highs == 0
-}
-
-// plainWord tells whether none of eight bytes needs a look: none that may not go
-// on the wire, no quote, no backslash.
-func plainWord(w uint64) bool {
-	return (wireWord(w)|((w^ones*'"')-ones)|((w^ones*'\\')-ones))&highs == 0
-}
-
-// wireWord has the high bit of a byte set if one of eight may not go on the wire
-// as it is: non-ASCII, DEL, a control character, `<`. While all bytes are ASCII,
-// each sum and difference sets it only where it should, or above a byte that is
-// found anyway, by its carry; and non-ASCII is found by itself.
-func wireWord(w uint64) uint64 {
-	return w | (w + ones) | (w - ones*0x20) | ((w ^ ones*'<') - ones)
 }

@@ -18,6 +18,10 @@ func TestAWordIsPlainIfItsBytesAre(t *testing.T) {
 				if got, want := plainWord(w), plain[a] && plain[b]; got != want {
 					t.Fatalf("plainWord(%q) is %v", word, got)
 				}
+				// `|` is the one that is looked at in vain.
+				if got, want := doubt(w)&highs != 0, !(plain[a] && plain[b]) || a == '|' || b == '|'; got != want {
+					t.Fatalf("doubt(%q) is %v", word, got)
+				}
 				if got, want := wireWord(w)&highs == 0, wire(byte(a)) && wire(byte(b)); got != want {
 					t.Fatalf("wireWord(%q) is %v", word, got)
 				}

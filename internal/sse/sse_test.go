@@ -17,13 +17,20 @@ var cursor = orgcast.Cursor{Epoch: 723, LSN: 4242424242, Index: 16}
 // FuzzOneFrame holds the wire's first promise: whatever the text, a frame is
 // one block with one data line that parses back to the text.
 func FuzzOneFrame(f *testing.F) {
-	for _, s := range []string{"", "plain", "a\nb\r\n\ndata: x", "\x00\x1b\x7f", "</script>", "\u2028\u2029", "\xff\xfe", `\"`, "κτήμα", strings.Repeat("x", 70) + "\n"} {
+	for _, s := range []string{"", "plain", `","timestamp":7,"`, "a\nb\r\n\ndata: x", "\x00\x1b\x7f", "</script>", "\u2028\u2029", "\xff\xfe", `\"`, "κτήμα", strings.Repeat("x", 70) + "\n"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		frame := AppendEventHead(nil, cursor, orgcast.DataSync, orgcast.OrganizationID(s), 1, SourceApp)
 		frame = append(frame, `{"text":`...)
+		start := len(frame)
 		frame = AppendString(frame, s)
+		// The fast one says the same, with room and without.
+		for _, dst := range [][]byte{nil, make([]byte, 3, 1024)} {
+			if got := AppendText(dst, []byte(s)); string(got[len(dst):]) != string(frame[start:]) {
+				t.Fatalf("AppendText(%q) is %q, AppendString %q", s, got[len(dst):], frame[start:])
+			}
+		}
 		frame = append(frame, `,"json":`...)
 		frame = AppendJSON(frame, []byte(s))
 		frame = append(frame, '}')
@@ -39,6 +46,9 @@ func FuzzOneFrame(f *testing.F) {
 		}
 		if !utf8.Valid(frame) {
 			t.Fatalf("invalid UTF-8: %q", frame)
+		}
+		if ms, ok := Timestamp(frame); !ok || ms != 1 {
+			t.Fatalf("timestamp %d, %v: %q", ms, ok, frame)
 		}
 		head, _, _ := bytes.Cut(frame, []byte(`,"json":`))
 		_, data, _ := bytes.Cut(head, []byte("\ndata: "))
@@ -115,13 +125,22 @@ func TestReaderSeesWhatEventSourceSees(t *testing.T) {
 	}
 }
 
+// BenchmarkAppendText is one column of some hundred bytes, in two languages and
+// with line breaks.
 func BenchmarkAppendText(b *testing.B) {
-	text := []byte("Bright two-bedroom apartment near the sea, renovated in 2019, with a view")
-	var dst []byte
-	b.ReportAllocs()
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		dst = AppendText(dst[:0], text)
+	for name, text := range map[string]string{
+		"english": "Bright third-floor apartment, five minutes from the metro, renovated in 2021 with new wiring.",
+		"greek":   "Φωτεινό διαμέρισμα τρίτου ορόφου, πέντε λεπτά από το μετρό, ανακαινισμένο.",
+		"lines":   "Bright third-floor apartment,\nfive minutes from the metro,\nrenovated in 2021.\n",
+	} {
+		b.Run(name, func(b *testing.B) {
+			source, dst := []byte(text), make([]byte, 0, 1024)
+			b.SetBytes(int64(len(source)))
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = AppendText(dst[:0], source)
+			}
+		})
 	}
 }
 
@@ -135,5 +154,21 @@ func TestDataIsTheDataLineOfAnEventAndNothingElse(t *testing.T) {
 	}
 	if got := Data(AppendHeartbeat(nil, time.UnixMilli(1), cursor)); got != nil {
 		t.Errorf("a heartbeat has the data %q", got)
+	}
+}
+
+func TestOnlyAnEventTellsATimestamp(t *testing.T) {
+	event := AppendEventTail(append(AppendEventHead(nil, cursor, orgcast.DataSync, "a", 1763881200123, SourcePostgres), "{}"...), false)
+	if ms, ok := Timestamp(event); !ok || ms != 1763881200123 {
+		t.Errorf("an event's: %d, %v", ms, ok)
+	}
+	for _, frame := range [][]byte{
+		nil, []byte("id: k3.1.0\n\n"), AppendReset(nil, orgcast.ResetMoved, cursor),
+		AppendHello(nil, &Hello{Time: time.UnixMilli(1), Organizations: []Organization{{ID: "a"}}}),
+		[]byte("id: k3.1.0\ndata: {\"id\":\"k3.1.0\",\"timestamp\":\"1\"}\n\n"),
+	} {
+		if ms, ok := Timestamp(frame); ok {
+			t.Errorf("%q tells %d", frame, ms)
+		}
 	}
 }

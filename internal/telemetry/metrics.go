@@ -23,32 +23,29 @@ type Metrics struct {
 	transactions, changes, events   prometheus.Counter
 	skipped, spilled                prometheus.Counter
 	withheld, columns, said         *prometheus.CounterVec
-	commitToDispatch                prometheus.Histogram
 	opened                          prometheus.Counter
 	closed, lost, resets, refused   *prometheus.CounterVec
+	named                           *prometheus.CounterVec
 	delivered, replayed, wrote      prometheus.Counter
 	retiredEvents, retiredBytes     prometheus.Counter
 	logDamaged, logTrouble, stalled prometheus.Counter
 	interruptions                   prometheus.Counter
 	published                       *prometheus.CounterVec
 
-	totals struct{ transactions, latency, events, delivered, withheld atomic.Int64 }
+	stages *stages
+	totals struct{ events, delivered, withheld atomic.Int64 }
 }
 
 // Totals are sums since the start, for who can't ask a Prometheus.
 type Totals struct {
 	Events, Delivered, Withheld int64
-	// Latency is the mean time from a commit to its dispatch; zero before the first.
+	// Latency is the mean of orgcast_commit_to_socket_seconds; zero before the first.
 	Latency time.Duration
 }
 
 // Totals reads the sums.
 func (m *Metrics) Totals() Totals {
-	t := Totals{Events: m.totals.events.Load(), Delivered: m.totals.delivered.Load(), Withheld: m.totals.withheld.Load()}
-	if n := m.totals.transactions.Load(); n > 0 {
-		t.Latency = time.Duration(m.totals.latency.Load() / n)
-	}
-	return t
+	return Totals{Events: m.totals.events.Load(), Delivered: m.totals.delivered.Load(), Withheld: m.totals.withheld.Load(), Latency: m.stages.total.mean()}
 }
 
 // NewMetrics returns metrics in a registry of their own.
@@ -73,17 +70,14 @@ func NewMetrics() *Metrics {
 	m.withheld = vector("rows_withheld_total", "Mapped rows that were not sent, by table and reason.", "table", "reason")
 	m.columns = vector("columns_missing_total", "Times that a table came without a column that its rule names.", "table", "column")
 	m.said = vector("messages_refused_total", "Published events, and sealed messages, that were not sent, by reason.", "reason")
-	m.commitToDispatch = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Namespace: "orgcast", Name: "commit_to_dispatch_seconds", Help: "From the commit, by the database's clock, to the streams' tails.",
-		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-	})
-	m.Registry.MustRegister(m.commitToDispatch)
+	m.stages = newStages(m.Registry)
 	m.opened = counter("streams_opened_total", "Streams that were opened, and pages that were asked for.")
 	m.closed = vector("streams_closed_total", "Streams that ended, by the reason that the client was told; none if it left, page for an answered page.", "reason")
 	m.lost = vector("streams_lost_total", "Streams that ended without a word, by reason.", "reason")
 	m.resets = vector("resets_total", "Times that a client was told to refetch, by reason.", "reason")
 	m.refused = vector("requests_refused_total", "Requests that were refused, by reason.", "reason")
 	m.published = vector("publish_calls_total", "Calls that published over HTTP with an API key, by outcome.", "outcome")
+	m.named = vector("client_addresses_total", "Requests by how their client's address was found: peer (it names nobody else), proxy (a trusted one named it), nobody (a trusted one named nobody that can be made out; they count as one client), untrusted_local and untrusted (a peer that is no trusted proxy named one, and is not believed).", "found")
 	m.delivered = counter("events_delivered_total", "Events handed to streams and pages.")
 	m.replayed = counter("events_replayed_total", "Events that streams were behind when they were opened.")
 	m.wrote = counter("written_bytes_total", "Bytes written to streams.")
@@ -93,7 +87,46 @@ func NewMetrics() *Metrics {
 	m.logTrouble = counter("log_trouble_total", "Background errors of the log by which nothing is lost yet.")
 	m.stalled = counter("log_stalls_total", "Times that the log held appends back.")
 	m.interruptions = counter("feed_interruptions_total", "Times that the change feed broke and was begun again.")
+	m.stand()
 	return m
+}
+
+// stand makes counters whose labels are known stand at zero: the rise of one that
+// was not there is no rise to Prometheus, and the first is what an alert is for.
+func (m *Metrics) stand() {
+	for _, reason := range []orgcast.ClosingReason{
+		orgcast.ClosingSessionExpired, orgcast.ClosingMembershipRevoked, orgcast.ClosingLease, orgcast.ClosingSlowConsumer,
+		orgcast.ClosingShutdown, orgcast.ClosingByClient, orgcast.ClosingByOperator, hub.ClosedPage, closedNone,
+	} {
+		m.closed.WithLabelValues(string(reason))
+	}
+	for _, reason := range []delivery.Lost{delivery.LostPeer, delivery.LostStalled, delivery.LostLog} {
+		m.lost.WithLabelValues(string(reason))
+	}
+	for _, reason := range []orgcast.ResetReason{
+		orgcast.ResetTooOld, orgcast.ResetTooMany, orgcast.ResetEpoch, orgcast.ResetAhead, orgcast.ResetMalformed,
+	} {
+		m.resets.WithLabelValues(string(reason))
+	}
+}
+
+// closedNone is the reason of a stream whose client left.
+const closedNone = "none"
+
+// Withholdable makes a table's counters of withheld rows stand at zero.
+func (m *Metrics) Withholdable(table string, reasons []route.Reason) {
+	for _, reason := range reasons {
+		m.withheld.WithLabelValues(table, string(reason))
+	}
+}
+
+// Build says which version runs.
+func (m *Metrics) Build(version string) {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "orgcast", Name: "build_info", Help: "1, with the version that runs.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	m.Registry.MustRegister(info)
 }
 
 // Gauge registers a figure that is read when it is asked for.
@@ -123,14 +156,12 @@ func (m *Metrics) Route(refused func(publish.Reason, []publish.Problem)) route.H
 // Feed counts what the feed does.
 func (m *Metrics) Feed() feed.Hooks {
 	return feed.Hooks{
-		Committed: func(tx orgcast.Transaction, changes, events int) {
+		Received: m.stages.receive,
+		Committed: func(_ orgcast.Transaction, changes, events int) {
 			m.transactions.Inc()
 			m.changes.Add(float64(changes))
 			m.events.Add(float64(events))
-			latency := time.Since(tx.CommitTime)
-			m.commitToDispatch.Observe(latency.Seconds())
-			m.totals.latency.Add(int64(latency))
-			m.totals.transactions.Add(1)
+			m.stages.dispatch()
 			m.totals.events.Add(int64(events))
 		},
 		Skipped: m.skipped.Inc,
@@ -144,7 +175,7 @@ func (m *Metrics) Hub() hub.Hooks {
 		Opened: m.opened.Inc,
 		Closed: func(reason string) {
 			if reason == "" {
-				reason = "none"
+				reason = closedNone
 			}
 			m.closed.WithLabelValues(reason).Inc()
 		},
@@ -160,14 +191,16 @@ func (m *Metrics) Hub() hub.Hooks {
 // Delivery counts what a driver does.
 func (m *Metrics) Delivery() delivery.Hooks {
 	return delivery.Hooks{
-		Wrote: func(bytes int) { m.wrote.Add(float64(bytes)) },
-		Lost:  func(reason delivery.Lost, _ error) { m.lost.WithLabelValues(string(reason)).Inc() },
+		Wrote:   func(bytes int) { m.wrote.Add(float64(bytes)) },
+		Written: m.stages.write,
+		Lost:    func(reason delivery.Lost, _ error) { m.lost.WithLabelValues(string(reason)).Inc() },
 	}
 }
 
 // Log counts what the log does. failed is told of the error that ends it.
 func (m *Metrics) Log(damaged, failed func(error)) eventlog.Hooks {
 	return eventlog.Hooks{
+		Durable: m.stages.durable,
 		Failed:  failed,
 		Retired: func(events, bytes int64) { m.retiredEvents.Add(float64(events)); m.retiredBytes.Add(float64(bytes)) },
 		Damaged: func(err error) { m.logDamaged.Inc(); damaged(err) },
@@ -192,6 +225,11 @@ func (m *Metrics) Published(outcome string) { m.published.WithLabelValues(outcom
 
 // Publishable makes an outcome's counter stand at zero before it first happens.
 func (m *Metrics) Publishable(outcome string) { m.published.WithLabelValues(outcome) }
+
+// Named counts how the address of a request's client was found; Nameable makes
+// a way's counter stand at zero.
+func (m *Metrics) Named(how string)    { m.named.WithLabelValues(how).Inc() }
+func (m *Metrics) Nameable(how string) { m.named.WithLabelValues(how) }
 
 // Interrupted counts a feed that broke.
 func (m *Metrics) Interrupted() { m.interruptions.Inc() }
