@@ -217,40 +217,6 @@ type house struct {
 	untrusted atomic.Int64
 }
 
-// sealSecret is the secret that is given, or the data directory's own.
-func (a *App) sealSecret() (*publish.Secret, error) {
-	c := a.config
-	switch {
-	case c.SealSecret != "":
-		secret, err := publish.ParseSecret(c.SealSecret)
-		if err != nil {
-			return nil, orgcast.WithHint("read ORGCAST_SEAL_SECRET", err, "Make one with: openssl rand -hex 32")
-		}
-		return secret, nil
-	case c.SealSecretFile != "":
-		return publish.LoadSecret(c.SealSecretFile)
-	}
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-		return nil, orgcast.WithHint("make seal secret", err, "Set ORGCAST_DATA_DIR to a directory that this user may write.")
-	}
-	return publish.MakeSecret(filepath.Join(c.DataDir, "seal-secret"))
-}
-
-// state is what a transaction's state goes to, in order.
-type state []interface {
-	Apply([]orgcast.StateChange) error
-}
-
-// Apply applies what a transaction changed.
-func (s state) Apply(changes []orgcast.StateChange) error {
-	for _, part := range s {
-		if err := part.Apply(changes); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // build fits the rooms together. fatal ends the process in order.
 func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 	c, m := a.config, a.metrics
@@ -299,7 +265,7 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 		Sessions: a.auth, Access: directory, Barrier: s.barrier, Forced: s.forced, Feed: s,
 		Streams: streams, Positions: streams, Pages: streams, Connections: streams,
 		Publisher: &publisher{
-			keys: publish.NewStore(c.APIKeysFile), secret: secret, receipts: receipts, places: directory, fresh: s.Fresh, catchUp: s.forced.Wait,
+			keys: a.apiKeys(), secret: secret, receipts: receipts, places: directory, fresh: s.Fresh, catchUp: s.forced.Wait,
 			emit: h.emitters.emit, durable: s.durable, done: func(o outcome) { m.Published(string(o)) },
 		},
 		Limits: access.NewLimits(access.LimitConfig{
