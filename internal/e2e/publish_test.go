@@ -103,6 +103,9 @@ func TestWhatIsPublishedReachesItsReaderOnceAlsoThroughAKill(t *testing.T) {
 	if m := resumed.await(t, "notification.new"); m.ID != last[0] {
 		t.Fatalf("after the kill: %+v, want id %v", m, last)
 	}
+	if log := s.out.String(); strings.Contains(log, bearer) || strings.Contains(log, "order 17") {
+		t.Error("the log shows the key, or the Idempotency-Key")
+	}
 	s.keys(t, "revoke", id)
 	until(t, 10*time.Second, func() string {
 		status, text, err := s.post(within(t, time.Minute), bearer, "", notification(1, "four"))
