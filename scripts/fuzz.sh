@@ -1,11 +1,21 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module, one after the other, for a time each.
+# Runs every fuzz target of the module for a time each, on each processor one.
 set -euo pipefail
-time=${1:-10s}
+export FUZZTIME=${1:-10s}
+
+fuzz() {
+  local out
+  if out=$(go test -run '^$' -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x -parallel 1 "$1" 2>&1); then
+    echo "fuzz $1 $2: $(grep '^fuzz: elapsed' <<<"$out" | tail -1 | sed 's/^fuzz: //')"
+  else
+    printf 'fuzz %s %s\n%s\n' "$1" "$2" "$out"
+    return 1
+  fi
+}
+export -f fuzz
+
 grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do
-  package=./$(dirname "${file#./}")
-  grep -oE '^func Fuzz[A-Za-z0-9_]+' "$file" | sed 's/^func //' | while read -r target; do
-    echo "fuzz $package $target"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$package" | grep -vE '^fuzz: (elapsed|minimizing)' || exit 1
+  grep -oE '^func Fuzz[A-Za-z0-9_]+' "$file" | while read -r _ target; do
+    echo "./$(dirname "${file#./}") $target"
   done
-done
+done | xargs -P "$(getconf _NPROCESSORS_ONLN)" -L 1 bash -c 'fuzz "$@"' fuzz
