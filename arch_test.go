@@ -48,7 +48,7 @@ var rooms = map[string][]string{
 	},
 	"cmd/orgcast": {
 		"internal/admin", "internal/app", "internal/codec", "internal/config", "internal/demo", "internal/doctor", "internal/eventlog",
-		"internal/route", "internal/rulecheck", "internal/session", "internal/setup", "internal/telemetry",
+		"internal/publish", "internal/route", "internal/rulecheck", "internal/session", "internal/setup", "internal/telemetry",
 	},
 	"bench": {"examples/oikion", "internal/cluster", "internal/session"},
 	// Test kits: only tests import them.

@@ -13,9 +13,9 @@ import (
 // promises are the names under which the promises of isolation and secrecy are
 // held. A name is how one is found; it must not get lost in a rewrite.
 var promises = []string{
-	"admin-rebinding", "ambiguous-tenant-withheld", "assignee-not-member", "foreign-connection-id", "gate-on-every-route", "key-prefix-organizations",
-	"members-truncate-drop-recreate", "migration-adds-secret", "move-carries-nothing", "node-env-unset-cors", "parent-move-race", "pk-squat",
-	"replay-floor-at-join", "secrets-nowhere", "sse-one-frame", "stale-insert-no-regrant", "unfiltered-is-not-all-users", "viewer-sees-no-invitations",
+	"admin-rebinding", "ambiguous-tenant-withheld", "anonymous-connect-storm", "assignee-not-member", "foreign-connection-id", "gate-on-every-route",
+	"idempotency-two-keys", "key-prefix-organizations", "key-scope-matrix", "members-truncate-drop-recreate", "migration-adds-secret", "move-carries-nothing", "node-env-unset-cors", "parent-move-race", "pk-squat",
+	"replay-floor-at-join", "secrets-nowhere", "slow-header-body", "spoof-matrix", "sse-one-frame", "stale-insert-no-regrant", "unfiltered-is-not-all-users", "viewer-sees-no-invitations",
 }
 
 var (

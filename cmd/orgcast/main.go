@@ -43,6 +43,7 @@ type commands struct {
 	Explain explainCmd `cmd:"" help:"Tell why an event does or does not reach a user; without an event, what was withheld."`
 	Log     logCmd     `cmd:"" help:"Delete an organization's events from the event log."`
 	Session sessionCmd `cmd:"" help:"Check or make session cookies."`
+	Keys    keysCmd    `cmd:"" help:"Make, list and revoke the API keys that publish over HTTP."`
 	Demo    demoCmd    `cmd:"" help:"A throwaway PostgreSQL, orgcast on it, and an application with a page, on this machine only."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -186,6 +186,14 @@ func (d *Directory) Name(organization orgcast.OrganizationID) string {
 	return d.names[organization]
 }
 
+// Exists tells whether there is such an organization.
+func (d *Directory) Exists(organization orgcast.OrganizationID) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	_, ok := d.names[organization]
+	return ok
+}
+
 // Size is how many members and organizations there are.
 func (d *Directory) Size() (members, organizations int) {
 	d.mu.RLock()

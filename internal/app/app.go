@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/access"
 	"github.com/oikion/orgcast/internal/admin"
@@ -23,6 +25,7 @@ import (
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/feed"
 	"github.com/oikion/orgcast/internal/hub"
+	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/replication"
 	"github.com/oikion/orgcast/internal/route"
 	"github.com/oikion/orgcast/internal/server"
@@ -120,9 +123,13 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	defer operator.Close()
 
+	secret, err := a.sealSecret()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	h := a.build(cancel)
+	h := a.build(secret, cancel)
 	asking, stopAsking := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopAsking(nil)
 	adminServer := &http.Server{
@@ -174,6 +181,7 @@ func (a *App) Run(ctx context.Context) error {
 	stopFeed()
 	err = errors.Join(h.server.Shutdown(closing), adminServer.Shutdown(closing))
 	running.Wait()
+	h.emitters.close(closing)
 	if waitFor(closing, &fed) {
 		err = errors.Join(err, h.source.close())
 	} else {
@@ -204,21 +212,23 @@ func waitFor(ctx context.Context, wg *sync.WaitGroup) bool {
 
 // house is the rooms, fitted together.
 type house struct {
-	app     *App
-	hub     *hub.Hub
-	server  *server.Server
-	source  *source
-	started time.Time
+	app    *App
+	hub    *hub.Hub
+	server *server.Server
+	source *source
+	// emitters put into the WAL what is published over HTTP.
+	emitters *emitters
+	started  time.Time
 	// untrusted counts what came through a proxy that nobody said is one.
 	untrusted atomic.Int64
 }
 
 // build fits the rooms together. fatal ends the process in order.
-func (a *App) build(fatal func(error)) *house {
+func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 	c, m := a.config, a.metrics
-	directory := a.directory
+	directory, receipts := a.directory, publish.NewReceipts()
 	s := &source{
-		log: a.log, rules: a.rules, database: c.Database.URL, slot: c.Slot, directory: directory,
+		log: a.log, rules: a.rules, database: c.Database.URL, slot: c.Slot, directory: directory, receipts: receipts,
 		dir:         filepath.Join(c.DataDir, "log"),
 		spool:       c.DataDir,
 		interrupted: m.Interrupted,
@@ -235,6 +245,8 @@ func (a *App) build(fatal func(error)) *house {
 		func(err error) {
 			fatal(orgcast.WithHint("write event log", err, "Look at the disk; the process must be restarted."))
 		})
+	s.options.Hooks.Durable = func(orgcast.LSN) { s.kept.ring() }
+	s.router.Unseal(secret, receipts)
 	s.hub = hub.New(s, directory, hub.Config{Heartbeat: c.Heartbeat, Lease: c.Lease, Hooks: m.Hub()})
 	s.barrier = replication.NewBarrier(s.flushPosition, s.requestReply, replication.BarrierOptions{})
 	s.forced = replication.NewBarrier(s.forcedPosition, s.requestReply, replication.BarrierOptions{})
@@ -249,13 +261,19 @@ func (a *App) build(fatal func(error)) *house {
 			s.visibility.dispatching(tx.XID)
 			s.hub.Committed(tx.CommitTime)
 		}
-		return feed.New(s.router, log, directory, s.hub, passed, s.spool, hooks)
+		return feed.New(s.router, log, state{directory, receipts}, s.hub, passed, s.spool, hooks)
 	}
-	h := &house{app: a, hub: s.hub, source: s, started: time.Now()}
+	h := &house{app: a, hub: s.hub, source: s, started: time.Now(), emitters: newEmitters(func(ctx context.Context) (*pgx.Conn, error) {
+		return connect(ctx, c.Database.URL, "orgcast publish")
+	})}
 	streams := streams{s.hub, s, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}}
 	h.server = server.New(server.Deps{
 		Sessions: a.auth, Access: directory, Barrier: s.barrier, Forced: s.forced, Feed: s,
 		Streams: streams, Positions: streams, Pages: streams, Connections: streams,
+		Publisher: &publisher{
+			keys: a.apiKeys(), secret: secret, receipts: receipts, places: directory, fresh: s.Fresh, catchUp: s.forced.Wait,
+			emit: h.emitters.emit, durable: s.durable, done: func(o outcome) { m.Published(string(o)) },
+		},
 		Limits: access.NewLimits(access.LimitConfig{
 			PerNode: c.MaxStreams, PerUser: c.MaxStreamsPerUser, PerOrganization: c.MaxStreamsPerOrganization, PerAddress: c.MaxStreamsPerAddress,
 			ConnectsPerSecond: c.MaxConnectsPerSecond, ConnectBurst: 2 * c.MaxConnectsPerSecond,
@@ -284,6 +302,9 @@ func (a *App) build(fatal func(error)) *house {
 	for _, end := range admin.TailEnds() {
 		m.TailEndable(string(end))
 	}
+	for _, o := range []outcome{outcomePublished, outcomeRepeated, outcomeRefused, outcomeDown, outcomeUnknown} {
+		m.Publishable(string(o))
+	}
 	for _, n := range server.Namings() {
 		m.Nameable(string(n))
 	}
@@ -292,6 +313,8 @@ func (a *App) build(fatal func(error)) *house {
 		m.Withholdable(t.Schema+"."+t.Name, route.Reasons())
 	}
 	a.gauges(s)
+	m.Gauge("publish_receipts", "Batches published over HTTP that are remembered; at most 262144.", func() float64 { return float64(receipts.Len()) })
+	m.Gauge("publish_connections_busy", "Connections that put published events into the WAL; at most 4.", func() float64 { return float64(h.emitters.busy()) })
 	return h
 }
 

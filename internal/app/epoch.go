@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/eventlog"
+	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/replication"
 )
 
@@ -97,8 +99,18 @@ func (s *source) begin(ctx context.Context, conn *pgx.Conn, replica *replication
 	for epoch == old || epoch == 0 {
 		epoch = orgcast.Epoch(rand.Uint32())
 	}
+	// What was published stays published, whatever the database became.
+	receipts, err := s.readReceipts()
+	if err != nil {
+		return 0, err
+	}
 	rows, begun := 0, time.Now()
 	err = s.events.Begin(ctx, f.now, epoch, at, func(put func(orgcast.StateChange) error) error {
+		for i := range receipts {
+			if err := put(receipts[i]); err != nil {
+				return err
+			}
+		}
 		return copySnapshot(ctx, conn, snapshot, s.router.Snapshots(), func(c orgcast.StateChange) error {
 			rows++
 			return put(c)
@@ -110,6 +122,20 @@ func (s *source) begin(ctx context.Context, conn *pgx.Conn, replica *replication
 	s.loaded = false
 	s.log.Info("snapshot read", "rows", rows, "seconds", time.Since(begun).Seconds(), "position", at)
 	return epoch, nil
+}
+
+// readReceipts reads from the log what was published over HTTP.
+func (s *source) readReceipts() (all []orgcast.StateChange, err error) {
+	err = s.events.State(func(space orgcast.Space, key, value []byte) error {
+		if space == publish.SpaceReceipts {
+			all = append(all, orgcast.StateChange{Space: space, Key: bytes.Clone(key), Value: bytes.Clone(value)})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read receipts: %w", err)
+	}
+	return all, nil
 }
 
 // load fills router and directory from the log, and puts feed and hub where it
@@ -130,6 +156,9 @@ func (s *source) load(epoch orgcast.Epoch) error {
 		})
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.receipts.Replace(s.events.State); err != nil {
 		return err
 	}
 	if err := s.feed.Begin(epoch); err != nil {

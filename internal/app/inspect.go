@@ -26,12 +26,18 @@ var errNoConnection = errors.New("no connection to the database")
 // connect opens the ordinary connection: for the checks, the snapshot and the
 // barrier. It is never used for a row that is on its way.
 func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
-	config, err := pgx.ParseConfig(s.database)
+	return connect(ctx, s.database, "orgcast inspect")
+}
+
+// connect opens a connection whose settings are none of the role's or the
+// database's.
+func connect(ctx context.Context, url, name string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, orgcast.WithHint("connect", errors.New("the database's URL can't be read"), "Check ORGCAST_DATABASE_URL.")
 	}
 	for name, value := range map[string]string{
-		"application_name": "orgcast inspect", "datestyle": "ISO", "timezone": "UTC", "intervalstyle": "iso_8601",
+		"application_name": name, "datestyle": "ISO", "timezone": "UTC", "intervalstyle": "iso_8601",
 		"bytea_output": "hex", "extra_float_digits": "1", "client_encoding": "UTF8", "search_path": "pg_catalog",
 		// A snapshot takes as long as it takes, and a barrier needs its flush.
 		"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0", "synchronous_commit": "on",

@@ -17,12 +17,16 @@ const (
 	refusalEvery    = 10 * time.Second
 )
 
-// refusals logs events published by SQL that were not sent.
+// refusals logs published events that were not sent. One that was asked for twice
+// is no trouble: it is counted only.
 func refusals(log *slog.Logger) func(publish.Reason, []publish.Problem) {
 	now := rate.Sometimes{First: maxRefusalLines, Interval: refusalEvery}
 	return func(reason publish.Reason, problems []publish.Problem) {
+		if reason == publish.ReasonRepeated {
+			return
+		}
 		now.Do(func() {
-			log.Warn("event published by SQL was refused", "reason", reason, "problems", problems,
+			log.Warn("published event was refused", "reason", reason, "problems", problems,
 				"hint", "See docs/OPERATIONS.md, messages_refused_total.")
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/oikion/orgcast/internal/config"
+	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/session"
 )
 
@@ -35,7 +36,7 @@ func exported(t *testing.T) map[string]family {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := a.build(func(error) { t.Error("it died") })
+	h := a.build(&publish.Secret{}, func(error) { t.Error("it died") })
 	// The one whose labels nobody knows beforehand.
 	a.metrics.Route(nil).ColumnMissing("public.properties", "price")
 	if h.source.Fresh() == nil {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/feed"
 	"github.com/oikion/orgcast/internal/hub"
+	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/replication"
 	"github.com/oikion/orgcast/internal/route"
 	"github.com/oikion/orgcast/internal/setup"
@@ -39,6 +41,10 @@ type source struct {
 	opened    atomic.Pointer[eventlog.Log] // events, for readers
 	router    *route.Router
 	directory *access.Directory
+	// receipts are what was published over HTTP.
+	receipts *publish.Receipts
+	// kept rings when the log has become durable up to another position.
+	kept      bell
 	hub       *hub.Hub
 	feed      *feed.Feed
 	barrier   *replication.Barrier
@@ -139,6 +145,26 @@ func (s *source) Fresh() error {
 // Read reads from the log, for the hub.
 func (s *source) Read(ctx context.Context, organization orgcast.OrganizationID, after, upTo orgcast.Cursor, fn func(*orgcast.Event) bool) error {
 	return s.opened.Load().Read(ctx, organization, after, upTo, fn)
+}
+
+// durable waits until the log keeps what has its place at a cursor. The durable
+// position is an end: it lies behind the begin of the last commit that it covers.
+// What is of an epoch before was kept when the present one began.
+func (s *source) durable(ctx context.Context, at orgcast.Cursor) error {
+	for {
+		rung := s.kept.wait()
+		if events := s.opened.Load(); events != nil {
+			_, epoch, ok := events.Identity()
+			if ok && (epoch != at.Epoch || events.Durable() > at.LSN) {
+				return nil
+			}
+		}
+		select {
+		case <-rung:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the event log: %w", ctx.Err())
+		}
+	}
 }
 
 // Floor is the log's, for the hub.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"os"
@@ -29,6 +30,9 @@ type Config struct {
 	Slot        string `env:"ORGCAST_SLOT" doc:"The replication slot. By default orgcast_ and the database's name: slots are cluster-wide."`
 	Publication string `env:"ORGCAST_PUBLICATION" default:"orgcast" doc:"The publication."`
 
+	APIKeysFile string `env:"ORGCAST_API_KEYS_FILE" doc:"The file of API keys, which orgcast keys alters and serve reads again without a restart. By default api-keys.json in the data directory."`
+	SealSecret  string `env:"ORGCAST_SEAL_SECRET" secret:"true" doc:"What proves that a message in the WAL came over HTTP: 64 hexadecimal digits, the same for all processes that read one slot. ORGCAST_SEAL_SECRET_FILE names a file that holds it instead. By default drawn at the first start and kept in the data directory, mode 0600."`
+
 	Origins string `env:"ORGCAST_ORIGINS" doc:"The origins whose pages may connect, separated by commas, such as https://app.example.com. The origin of NEXT_PUBLIC_APP_URL is one of them."`
 	AppURL  string `env:"NEXT_PUBLIC_APP_URL" doc:"The application's address; its origin may connect."`
 	NodeEnv string `env:"NODE_ENV" doc:"Only exactly development lets any origin connect, and then only to a loopback listener. Everything else, and nothing, is production."`
@@ -53,6 +57,8 @@ type Config struct {
 	// Database and SetupDatabase are the addresses, cleaned.
 	Database      Database `env:"-"`
 	SetupDatabase Database `env:"-"`
+	// SealSecretFile is ORGCAST_SEAL_SECRET_FILE.
+	SealSecretFile string `env:"-"`
 	// AllowedOrigins are the origins that may connect; AnyOrigin is development.
 	AllowedOrigins []string `env:"-"`
 	AnyOrigin      bool     `env:"-"`
@@ -85,6 +91,10 @@ func Load(environ map[string]string) (*Config, error) {
 	c.bounds(&e)
 	if c.DataDir == "" {
 		c.DataDir = dataDir(environ)
+	}
+	c.APIKeysFile = APIKeysFile(environ)
+	if c.SealSecretFile = environ["ORGCAST_SEAL_SECRET_FILE"]; c.SealSecretFile != "" && c.SealSecret != "" {
+		e.refuse("ORGCAST_SEAL_SECRET", "ORGCAST_SEAL_SECRET_FILE is set, too", "Set one of the two.")
 	}
 	if c.Slot == "" {
 		c.Slot = defaultSlot(c.Database.Name)
@@ -130,6 +140,14 @@ func Environ(list []string) map[string]string {
 		}
 	}
 	return m
+}
+
+// APIKeysFile is where the API keys are. It asks for nothing else to be set.
+func APIKeysFile(environ map[string]string) string {
+	if path := environ["ORGCAST_API_KEYS_FILE"]; path != "" {
+		return path
+	}
+	return filepath.Join(cmp.Or(environ["ORGCAST_DATA_DIR"], dataDir(environ)), "api-keys.json")
 }
 
 func dataDir(environ map[string]string) string {

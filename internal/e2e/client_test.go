@@ -192,6 +192,7 @@ type client struct {
 	organizations []string
 	channel       string // "" is all
 	obeys         bool   // waits as long as `retry:` says before it comes back
+	app           bool   // what it hears is published over HTTP
 
 	mu       sync.Mutex
 	last     string // Last-Event-ID
@@ -348,7 +349,11 @@ func (c *client) take(b block) {
 			bad("event with id %q in the block and %q in it", b.id, m.ID)
 			return
 		}
-		if o := m.Payload.OrganizationID; m.Source != "postgres" || o != "" && o != m.OrganizationID {
+		source := "postgres"
+		if c.app {
+			source = "app"
+		}
+		if o := m.Payload.OrganizationID; m.Source != source || o != "" && o != m.OrganizationID {
 			bad("event of %q from %q, with organization %q in its payload", m.OrganizationID, m.Source, o)
 		}
 		c.keep(m, before)

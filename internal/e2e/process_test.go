@@ -89,7 +89,7 @@ func last(s string, n int) string {
 }
 
 // secretNames are the variables whose value must not be in any output.
-var secretNames = []string{"AUTH_SECRET", "NEXTAUTH_SECRET", "ORGCAST_AUTH_SECRETS", "ORGCAST_ADMIN_TOKEN"}
+var secretNames = []string{"AUTH_SECRET", "NEXTAUTH_SECRET", "ORGCAST_AUTH_SECRETS", "ORGCAST_ADMIN_TOKEN", "ORGCAST_SEAL_SECRET"}
 
 // harmless looks through what the process wrote: for races, panics and secrets.
 func (p *process) harmless(t testing.TB, environ map[string]string) {

@@ -15,11 +15,13 @@
 //   - Every event that Read takes fits a frame: a published event has no row
 //     that a client could fetch instead of what was cut off.
 //   - What Read took, written again, is read again as the same.
+//   - What has its place in the WAL is remembered ([Receipts]) for longer than a copy
+//     of it would be good, so that it is told once.
 //   - A [Problem] or an error names members that the contract has, and numbers;
 //     it never shows a value, a member's name that the sender chose, or a key.
 //
 // The order is Read, Check, Seal; on the WAL's other side Open, which looks at
 // the seal before it looks at anything else.
 //
-// All but the Store, a small file, is pure: bytes in, bytes out.
+// All but the Store and the secret, small files, is pure: bytes in, bytes out.
 package publish

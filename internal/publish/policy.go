@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/oikion/orgcast"
@@ -43,8 +44,8 @@ func (d *Draft) refuse(field, problem string) *Problem {
 	return &Problem{Index: d.index, Field: field, Problem: problem}
 }
 
-// Reason is why a message that was published by SQL is refused: a label for a
-// counter.
+// Reason is why a message that was published, by SQL or over HTTP, is refused at
+// its place in the WAL: a label for a counter.
 type Reason string
 
 // The reasons.
@@ -58,7 +59,43 @@ const (
 	ReasonType Reason = "type_not_allowed"
 	// ReasonOrganization: its organization is not there, or is everyone.
 	ReasonOrganization Reason = "no_such_organization"
+
+	// ReasonSeal: a message with [PrefixSealed] whose seal does not fit: forged,
+	// altered, or sealed with another secret.
+	ReasonSeal Reason = "seal"
+	// ReasonSealVersion: sealed by another version of the program.
+	ReasonSealVersion Reason = "seal_version"
+	// ReasonSealDelay: committed too far from when it was sealed.
+	ReasonSealDelay Reason = "seal_delay"
+	// ReasonReplayed: a copy of a sealed message that came before.
+	ReasonReplayed Reason = "replayed"
+	// ReasonRepeated: its request was done already, under the same
+	// Idempotency-Key. The sender is answered with what came of it then.
+	ReasonRepeated Reason = "repeated"
+	// ReasonReceiptsFull: it could not be remembered: see [MaxReceipts].
+	ReasonReceiptsFull Reason = "receipts_full"
 )
+
+// Reasons lists every reason of this room.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonNotTransactional, ReasonInvalid, ReasonType, ReasonOrganization,
+		ReasonSeal, ReasonSealVersion, ReasonSealDelay, ReasonReplayed, ReasonRepeated, ReasonReceiptsFull,
+	}
+}
+
+// SealReason is the reason for which [Open] refuses a message.
+func SealReason(err error) Reason {
+	switch {
+	case errors.Is(err, ErrVersion):
+		return ReasonSealVersion
+	case errors.Is(err, ErrDelay):
+		return ReasonSealDelay
+	case errors.Is(err, ErrContent):
+		return ReasonInvalid
+	}
+	return ReasonSeal
+}
 
 // Refusal is why a message is refused.
 type Refusal struct {

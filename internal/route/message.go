@@ -4,7 +4,6 @@ import (
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/codec"
 	"github.com/oikion/orgcast/internal/publish"
-	"github.com/oikion/orgcast/internal/sse"
 )
 
 // ActorPrefix is the prefix of the logical message that names the actor of the
@@ -25,6 +24,8 @@ func (r *Router) message(c *orgcast.Change, out *Output) {
 		r.setActor(c)
 	case publish.Prefix:
 		r.published(c, out)
+	case publish.PrefixSealed:
+		r.sealed(c, out)
 	}
 }
 
@@ -54,15 +55,11 @@ func (r *Router) published(c *orgcast.Change, out *Output) {
 		r.refuse(refusal.Reason, refusal.Problems)
 		return
 	}
-	audience := d.Audience
-	audience.Users = d.AffectedUsers
-	if audience.User != "" && !r.present(audience.User, d.Organization) {
+	if user := d.Audience.User; user != "" && !r.present(user, d.Organization) {
 		r.refuse(ReasonNoMember, []publish.Problem{{Field: "payload.userId", Problem: "is no member of the organization"}})
 		return
 	}
-	start := r.beginFrom(out, c.Ordinal, 0, d.Organization, d.Type, sse.SourceApp)
-	out.frames = publish.AppendPayload(out.frames, d)
-	r.end(out, start, audience, false)
+	r.tell(c.Ordinal, 0, d, out)
 }
 
 func (r *Router) refuse(reason publish.Reason, problems []publish.Problem) {

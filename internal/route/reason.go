@@ -58,7 +58,7 @@ type Hooks struct {
 	// ColumnMissing is called when a mapped table comes without a column that
 	// its rule names.
 	ColumnMissing func(table, column string)
-	// Refused is called for every message that was published by SQL but not sent.
-	// The problems show nothing of what was sent.
+	// Refused is called for every message, or event of a sealed one, that was
+	// published but not sent. The problems show nothing of what was sent.
 	Refused func(reason publish.Reason, problems []publish.Problem)
 }

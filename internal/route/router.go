@@ -26,6 +26,11 @@ type Router struct {
 	// organizations are those that exist, as of this place.
 	organizations map[orgcast.OrganizationID]struct{}
 	policy        publish.SQLPolicy
+	// secret opens sealed messages; nil: none is ours.
+	secret   *publish.Secret
+	receipts Receipts
+	// said are the batches that the transaction at hand brought.
+	said map[[16]byte]*publish.Receipt
 
 	lastRelation *orgcast.Relation
 	lastBinding  *binding
@@ -70,6 +75,7 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 		told:     map[toldRow]orgcast.OrganizationID{},
 		joined:   map[member]bool{},
 		left:     map[member]bool{},
+		said:     map[[16]byte]*publish.Receipt{},
 
 		organizations: map[orgcast.OrganizationID]struct{}{},
 	}
@@ -176,6 +182,7 @@ func (r *Router) Begin(tx orgcast.Transaction, epoch orgcast.Epoch) {
 	r.tx, r.epoch, r.millis, r.actor = tx, epoch, tx.CommitTime.UnixMilli(), ""
 	r.head.made = false
 	r.joined, r.left, r.everybodyLeft = cleared(r.joined), cleared(r.left), false
+	clear(r.said)
 }
 
 // Scan looks at a change of a parent table before the transaction is routed. It

@@ -72,7 +72,8 @@ type Publisher interface {
 
 // Published tells where published events are.
 type Published struct {
-	// Cursors has one for each event, in the order of the body.
+	// Cursors has one for each event, in the order of the body: the zero cursor
+	// for one whose user or organization was gone before it had its place.
 	Cursors []orgcast.Cursor
 }
 

@@ -63,7 +63,8 @@ func TestABodyThatGoesOnForEverIsCutAtTheBound(t *testing.T) {
 			if !strings.HasPrefix(got, "HTTP/1.1 413 ") || took > 2*linger {
 				t.Errorf("got %.300q, cut after %s", got, took)
 			}
-			if n := <-sent; n < c.most || n > c.most+lingerBytes+16<<10 {
+			// net/http throws away up to 256 KiB more when the handler has returned.
+			if n := <-sent; n < c.most || n > c.most+lingerBytes+256<<10+16<<10 {
 				t.Errorf("%d bytes were read", n)
 			}
 			for _, call := range w.calls() {

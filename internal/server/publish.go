@@ -144,9 +144,17 @@ func (p Published) text() []byte {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = appendCursor(text, c)
+		text = appendPlace(text, c)
 	}
 	return append(text, `]}`...)
+}
+
+// appendPlace appends a cursor, or null for the zero one.
+func appendPlace(text []byte, c orgcast.Cursor) []byte {
+	if c.IsZero() {
+		return append(text, "null"...)
+	}
+	return appendCursor(text, c)
 }
 
 func appendCursor(text []byte, c orgcast.Cursor) []byte {

@@ -33,6 +33,7 @@ type Metrics struct {
 	interruptions                   prometheus.Counter
 	tailsEnded                      *prometheus.CounterVec
 	explained                       tallies
+	published                       *prometheus.CounterVec
 
 	stages *stages
 	totals struct{ events, delivered, withheld atomic.Int64 }
@@ -71,13 +72,14 @@ func NewMetrics() *Metrics {
 	m.spilled = counter("transactions_spilled_total", "Transactions too large for the tails: streams read them from the log.")
 	m.withheld = vector("rows_withheld_total", "Mapped rows that were not sent, by table and reason.", "table", "reason")
 	m.columns = vector("columns_missing_total", "Times that a table came without a column that its rule names.", "table", "column")
-	m.said = vector("messages_refused_total", "Events published by SQL that were not sent, by reason.", "reason")
+	m.said = vector("messages_refused_total", "Published events, and sealed messages, that were not sent, by reason.", "reason")
 	m.stages = newStages(m.Registry)
 	m.opened = counter("streams_opened_total", "Streams that were opened, and pages that were asked for.")
 	m.closed = vector("streams_closed_total", "Streams that ended, by the reason that the client was told; none if it left, page for an answered page.", "reason")
 	m.lost = vector("streams_lost_total", "Streams that ended without a word, by reason.", "reason")
 	m.resets = vector("resets_total", "Times that a client was told to refetch, by reason.", "reason")
 	m.refused = vector("requests_refused_total", "Requests that were refused, by reason.", "reason")
+	m.published = vector("publish_calls_total", "Calls that published over HTTP with an API key, by outcome.", "outcome")
 	m.named = vector("client_addresses_total", "Requests by how their client's address was found: peer (it names nobody else), proxy (a trusted one named it), nobody (a trusted one named nobody that can be made out; they count as one client), untrusted_local and untrusted (a peer that is no trusted proxy named one, and is not believed).", "found")
 	m.delivered = counter("events_delivered_total", "Events handed to streams and pages.")
 	m.replayed = counter("events_replayed_total", "Events that streams were behind when they were opened.")
@@ -137,12 +139,10 @@ func (m *Metrics) Gauge(name, help string, value func() float64) {
 	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "orgcast", Name: name, Help: help}, value))
 }
 
-// Route counts what the router does. refused is told of every event published by
-// SQL that is not sent.
+// Route counts what the router does. refused is told of every published event that
+// is not sent.
 func (m *Metrics) Route(refused func(publish.Reason, []publish.Problem)) route.Hooks {
-	for _, reason := range []publish.Reason{
-		publish.ReasonNotTransactional, publish.ReasonInvalid, publish.ReasonType, publish.ReasonOrganization, route.ReasonNoMember,
-	} {
+	for _, reason := range append(publish.Reasons(), route.ReasonNoMember) {
 		m.said.WithLabelValues(string(reason)) // so that the first rise is seen
 	}
 	return route.Hooks{
@@ -227,6 +227,12 @@ func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc
 // Refusable makes a reason's counter stand at zero before it first happens, so
 // that its first rise is seen.
 func (m *Metrics) Refusable(reason string) { m.refused.WithLabelValues(reason) }
+
+// Published counts a call that published over HTTP, by its outcome.
+func (m *Metrics) Published(outcome string) { m.published.WithLabelValues(outcome).Inc() }
+
+// Publishable makes an outcome's counter stand at zero before it first happens.
+func (m *Metrics) Publishable(outcome string) { m.published.WithLabelValues(outcome) }
 
 // Named counts how the address of a request's client was found; Nameable makes
 // a way's counter stand at zero.
