@@ -16,6 +16,9 @@ const (
 	// SpaceSessions holds the sessions that the application keeps in its
 	// database, by the hash of their tokens.
 	SpaceSessions Space = 's'
+	// SpaceReceipts holds what became of each batch that was published over HTTP,
+	// by its ID.
+	SpaceReceipts Space = 'r'
 )
 
 // StateChange is what a transaction does to one key of a [Space], or to all the

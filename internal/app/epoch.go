@@ -14,7 +14,6 @@ import (
 
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/eventlog"
-	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/replication"
 )
 
@@ -127,7 +126,7 @@ func (s *source) begin(ctx context.Context, conn *pgx.Conn, replica *replication
 // readReceipts reads from the log what was published over HTTP.
 func (s *source) readReceipts() (all []orgcast.StateChange, err error) {
 	err = s.events.State(func(space orgcast.Space, key, value []byte) error {
-		if space == publish.SpaceReceipts {
+		if space == orgcast.SpaceReceipts {
 			all = append(all, orgcast.StateChange{Space: space, Key: bytes.Clone(key), Value: bytes.Clone(value)})
 		}
 		return nil

@@ -103,7 +103,7 @@ func (d *desk) feed(_ context.Context, seal func(time.Time) ([][]byte, error)) e
 			r = &publish.Receipt{ID: s.ID, Request: s.Idempotency, IssuedAt: s.IssuedAt, Total: s.Total}
 		}
 		r = r.With(publish.ReceiptPart{First: s.First, Events: len(s.Drafts), Told: 0xff, At: orgcast.Cursor{Epoch: 1, LSN: d.next, Index: uint64(i) * orgcast.SubIndexes}})
-		if err := d.receipts.Apply([]orgcast.StateChange{{Space: publish.SpaceReceipts, Key: s.ID[:], Value: r.Append(nil)}}); err != nil {
+		if err := d.receipts.Apply([]orgcast.StateChange{{Space: orgcast.SpaceReceipts, Key: s.ID[:], Value: r.Append(nil)}}); err != nil {
 			return err
 		}
 	}

@@ -152,8 +152,10 @@ func (d *Handler) write(w http.ResponseWriter, out *http.ResponseController, fra
 			}
 		}
 	}
-	if err := deadline(); err != nil {
-		return err
+	if bytes > maxPiece { // else nearly all of it is written only now, in the first piece's time
+		if err := deadline(); err != nil {
+			return err
+		}
 	}
 	if err := out.Flush(); err != nil {
 		return err

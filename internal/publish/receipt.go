@@ -8,10 +8,6 @@ import (
 	"github.com/oikion/orgcast"
 )
 
-// SpaceReceipts is the space of the state that holds the receipts, by the IDs of
-// their batches. Its letter is none of the vocabulary's.
-const SpaceReceipts orgcast.Space = 'r'
-
 // Receipt is what is kept of a batch that was published over HTTP and has its
 // place in the WAL: that it came, so that a copy of it is refused, and where its
 // events are, so that the request can be answered again. It is shared and must

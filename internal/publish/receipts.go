@@ -118,7 +118,7 @@ func (r *Receipts) Apply(changes []orgcast.StateChange) error {
 	defer r.mu.Unlock()
 	any := false
 	for i := range changes {
-		if c := &changes[i]; c.Space == SpaceReceipts {
+		if c := &changes[i]; c.Space == orgcast.SpaceReceipts {
 			any = true
 			if err := r.set(c.Key, c.Value); err != nil {
 				return err
@@ -143,7 +143,7 @@ func (r *Receipts) ring() {
 func (r *Receipts) Replace(load func(put func(space orgcast.Space, key, value []byte) error) error) error {
 	next := NewReceipts()
 	if err := load(func(space orgcast.Space, key, value []byte) error {
-		if space != SpaceReceipts {
+		if space != orgcast.SpaceReceipts {
 			return nil
 		}
 		return next.set(key, value)

@@ -30,7 +30,7 @@ func receiptOf(n int, request string, at time.Time) *Receipt {
 }
 
 func put(r *Receipt) orgcast.StateChange {
-	return orgcast.StateChange{Space: SpaceReceipts, Key: r.ID[:], Value: r.Append(nil)}
+	return orgcast.StateChange{Space: orgcast.SpaceReceipts, Key: r.ID[:], Value: r.Append(nil)}
 }
 
 func mustApply(t testing.TB, r *Receipts, changes ...orgcast.StateChange) {
@@ -54,14 +54,14 @@ func TestReceiptsAreThoseOfAPlainModel(t *testing.T) {
 						t.Fatalf("batch %d may be forgotten: %+v at %v", i, r, now)
 					}
 					delete(model, i)
-					if err := receipts.Apply([]orgcast.StateChange{{Space: SpaceReceipts, Key: id[:]}}); err != nil {
+					if err := receipts.Apply([]orgcast.StateChange{{Space: orgcast.SpaceReceipts, Key: id[:]}}); err != nil {
 						t.Fatal(err)
 					}
 				}
 			case 1: // a restart
 				if err := receipts.Replace(func(put func(orgcast.Space, []byte, []byte) error) error {
 					for _, r := range model {
-						if err := put(SpaceReceipts, r.ID[:], r.Append(nil)); err != nil {
+						if err := put(orgcast.SpaceReceipts, r.ID[:], r.Append(nil)); err != nil {
 							return err
 						}
 					}
@@ -107,7 +107,7 @@ func TestReceiptsAreThoseOfAPlainModel(t *testing.T) {
 }
 
 func mustForget(t *rapid.T, receipts *Receipts, id [16]byte) {
-	if err := receipts.Apply([]orgcast.StateChange{{Space: SpaceReceipts, Key: id[:]}}); err != nil {
+	if err := receipts.Apply([]orgcast.StateChange{{Space: orgcast.SpaceReceipts, Key: id[:]}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -130,7 +130,7 @@ func TestABatchIsRememberedLongerThanACopyOfItIsGood(t *testing.T) {
 	}
 	// Sealed and committed while both clocks stood a year ahead.
 	mustApply(t, receipts, put(receiptOf(3, "", sealedAt.AddDate(1, 0, 0))))
-	mustApply(t, receipts, orgcast.StateChange{Space: SpaceReceipts, Key: idOf(1)})
+	mustApply(t, receipts, orgcast.StateChange{Space: orgcast.SpaceReceipts, Key: idOf(1)})
 	if got := receipts.Over(sealedAt, 9); len(got) != 1 {
 		t.Errorf("of a clock that was wrong: %v", got)
 	}
@@ -198,7 +198,7 @@ func TestAReceiptSaysWhereEachEventIs(t *testing.T) {
 
 // The letter is one of the log's, as the vocabulary's are.
 func TestTheSpaceOfReceiptsIsTheirOwn(t *testing.T) {
-	if slices.Contains([]orgcast.Space{orgcast.SpaceParents, orgcast.SpaceMembers, orgcast.SpaceOrganizations, orgcast.SpaceSessions}, SpaceReceipts) {
+	if slices.Contains([]orgcast.Space{orgcast.SpaceParents, orgcast.SpaceMembers, orgcast.SpaceOrganizations, orgcast.SpaceSessions}, orgcast.SpaceReceipts) {
 		t.Fatal("the letter is another's")
 	}
 }

@@ -54,10 +54,10 @@ func (r *Router) sealed(c *orgcast.Change, out *Output) {
 	r.said[s.ID] = batch
 	for _, id := range r.receipts.Over(r.tx.CommitTime, forgetAtOnce) {
 		if r.said[id] == nil {
-			out.set(publish.SpaceReceipts, func(k []byte) []byte { return append(k, id[:]...) }, nil)
+			out.set(orgcast.SpaceReceipts, func(k []byte) []byte { return append(k, id[:]...) }, nil)
 		}
 	}
-	out.set(publish.SpaceReceipts, func(k []byte) []byte { return append(k, s.ID[:]...) }, batch.Append)
+	out.set(orgcast.SpaceReceipts, func(k []byte) []byte { return append(k, s.ID[:]...) }, batch.Append)
 }
 
 // open opens a sealed message that is to be told. Else it says why it is not.

@@ -200,7 +200,7 @@ func TestNothingIsToldTwice(t *testing.T) {
 			if rapid.Bool().Draw(t, "restart") {
 				if err := receipts.Replace(func(put func(orgcast.Space, []byte, []byte) error) error {
 					for key, value := range stored {
-						if err := put(publish.SpaceReceipts, []byte(key), value); err != nil {
+						if err := put(orgcast.SpaceReceipts, []byte(key), value); err != nil {
 							return err
 						}
 					}
