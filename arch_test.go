@@ -40,7 +40,8 @@ var rooms = map[string][]string{
 		"internal/publish", "internal/replication", "internal/route", "internal/server", "internal/session", "internal/setup", "internal/telemetry",
 	},
 	"internal/doctor": {
-		"internal/codec", "internal/config", "internal/eventlog", "internal/replication", "internal/route", "internal/session", "internal/setup",
+		"internal/codec", "internal/config", "internal/eventlog", "internal/publish", "internal/replication", "internal/route", "internal/session",
+		"internal/setup",
 	},
 	"internal/rulecheck": {"internal/codec", "internal/publish", "internal/route", "internal/setup"},
 	"internal/demo": {

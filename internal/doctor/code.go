@@ -41,6 +41,9 @@ const (
 	LogOfAnother    Code = "log_of_another"
 	LogDiscontinued Code = "log_discontinued"
 
+	SealSecretUnusable Code = "seal_secret_unusable"
+	APIKeysUnreadable  Code = "api_keys_unreadable"
+
 	DatabaseURLMissing  Code = "database_url_missing"
 	DatabaseURLInvalid  Code = "database_url_invalid"
 	DatabasePrisma      Code = "database_prisma"
@@ -129,6 +132,9 @@ var entries = []entry{
 	{"Disk", LogDamaged, Warning, "the event log can't be read; serve begins anew"},
 	{"Disk", LogOfAnother, Warning, "the event log is of another cluster, database or slot; serve begins anew"},
 	{"Disk", LogDiscontinued, Warning, "the event log can't be continued from the slot; serve begins anew"},
+
+	{"Publishing", SealSecretUnusable, Fatal, "the seal secret is malformed, not there, or not this user's alone"},
+	{"Publishing", APIKeysUnreadable, Warning, "the file of API keys is damaged, or others may alter it: publishing is answered with 503"},
 
 	{"Database connection", DatabaseURLMissing, Fatal, "no database is set"},
 	{"Database connection", DatabaseURLInvalid, Fatal, "the database's address can't be read"},

@@ -90,6 +90,7 @@ var checks = []struct {
 	{"rules", settings, rules},
 	{"data directory", settings, directory},
 	{"event log", settings, eventLog},
+	{"publishing", settings, publishing},
 	{"database connection", settings, connection},
 	{"server settings", theDatabase, serverSettings},
 	{"clock", theDatabase, clock},
