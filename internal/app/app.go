@@ -245,7 +245,11 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 		func(err error) {
 			fatal(orgcast.WithHint("write event log", err, "Look at the disk; the process must be restarted."))
 		})
-	s.options.Hooks.Durable = func(orgcast.LSN) { s.kept.ring() }
+	measured := s.options.Hooks.Durable
+	s.options.Hooks.Durable = func(end orgcast.LSN) {
+		measured(end)
+		s.kept.ring()
+	}
 	s.router.Unseal(secret, receipts)
 	s.hub = hub.New(s, directory, hub.Config{Heartbeat: c.Heartbeat, Lease: c.Lease, Hooks: m.Hub()})
 	s.barrier = replication.NewBarrier(s.flushPosition, s.requestReply, replication.BarrierOptions{})

@@ -104,12 +104,12 @@ func testInvitations(t *testing.T, h *house, s *instance) {
 	invite := func(id string) {
 		h.Exec(t, `INSERT INTO invitations (id, email, role, token, "expiresAt", "organizationId", "invitedBy") VALUES ($1, $1 || '-canary@example.com', 'AGENT', $1, now(), 'org_1', 'owner')`, id)
 	}
-	invite("i1")
-	h.Exec(t, `UPDATE invitations SET status = 'CANCELED' WHERE id = 'i1'; DELETE FROM invitations WHERE id = 'i1'; UPDATE organizations SET plan = 'STARTER' WHERE id = 'org_1'`)
+	invite("invite-1")
+	h.Exec(t, `UPDATE invitations SET status = 'CANCELED' WHERE id = 'invite-1'; DELETE FROM invitations WHERE id = 'invite-1'; UPDATE organizations SET plan = 'STARTER' WHERE id = 'org_1'`)
 	for i, told := range s.hear(t, h, ears...) {
 		if i >= 2 {
-			never(t, ears[i].user, told, "invitation", "i1", "canary", "billing", "STARTER")
-		} else if lines(told, "invitation") != 3 || lines(told, "billing") != 1 || lines(told, "i1-canary") != 2 {
+			never(t, ears[i].user, told, "invitation", "invite-1", "canary", "billing", "STARTER")
+		} else if lines(told, "invitation") != 3 || lines(told, "billing") != 1 || lines(told, "invite-1-canary") != 2 {
 			t.Errorf("%s was told\n%s", ears[i].user, strings.Join(told, "\n"))
 		}
 	}
@@ -117,11 +117,11 @@ func testInvitations(t *testing.T, h *house, s *instance) {
 	// In one transaction: an invitation, the admin becomes a viewer, another one.
 	admin := ears[1]
 	h.script(t, `BEGIN;
-		INSERT INTO invitations (id, email, role, token, "expiresAt", "organizationId", "invitedBy") VALUES ('i2', 'i2-canary', 'AGENT', 'i2', now(), 'org_1', 'owner');
+		INSERT INTO invitations (id, email, role, token, "expiresAt", "organizationId", "invitedBy") VALUES ('invite-2', 'invite-2-canary', 'AGENT', 'invite-2', now(), 'org_1', 'owner');
 		UPDATE organization_members SET role = 'VIEWER' WHERE "userId" = 'admin';
-		INSERT INTO invitations (id, email, role, token, "expiresAt", "organizationId", "invitedBy") VALUES ('i3', 'i3-canary', 'AGENT', 'i3', now(), 'org_1', 'owner');
+		INSERT INTO invitations (id, email, role, token, "expiresAt", "organizationId", "invitedBy") VALUES ('invite-3', 'invite-3-canary', 'AGENT', 'invite-3', now(), 'org_1', 'owner');
 		COMMIT`)
-	invite("i4")
+	invite("invite-4")
 	var last []string
 	for {
 		b, m, err := admin.live.next()
@@ -136,8 +136,8 @@ func testInvitations(t *testing.T, h *house, s *instance) {
 			break
 		}
 	}
-	never(t, "who is no admin any more", last, "i3", "i4")
-	if lines(last, "i2-canary") != 1 {
+	never(t, "who is no admin any more", last, "invite-3", "invite-4")
+	if lines(last, "invite-2-canary") != 1 {
 		t.Errorf("before that he was told\n%s", strings.Join(last, "\n"))
 	}
 	// He comes back with his cursor of before, and with older ones.
@@ -148,7 +148,7 @@ func testInvitations(t *testing.T, h *house, s *instance) {
 		}
 		again := &ear{user: "admin", organizations: admin.organizations, query: admin.query, cookie: admin.cookie, from: from, live: c}
 		told := s.hear(t, h, again)[0]
-		never(t, "a replay for who is no admin any more", told, "i2", "i3", "i4", "canary", "billing", "STARTER")
+		never(t, "a replay for who is no admin any more", told, "invite-2", "invite-3", "invite-4", "canary", "billing", "STARTER")
 		if lines(told, "permissions") != 1 {
 			t.Errorf("his role's change is missing in\n%s", strings.Join(told, "\n"))
 		}
@@ -158,8 +158,8 @@ func testInvitations(t *testing.T, h *house, s *instance) {
 	h.Exec(t, `UPDATE organization_members SET role = 'ADMIN' WHERE "userId" = 'admin'`)
 	s.position(t, "organizationId=org_1", admin.cookie) // the feed has passed it
 	e := s.listenAs(t, h, "admin", "org_1")
-	invite("i5")
-	if told := s.hear(t, h, e)[0]; lines(told, "i5-canary") != 1 {
+	invite("invite-5")
+	if told := s.hear(t, h, e)[0]; lines(told, "invite-5-canary") != 1 {
 		t.Errorf("an admin was told\n%s", strings.Join(told, "\n"))
 	}
 }

@@ -202,7 +202,7 @@ func TestSecretsNowhere(t *testing.T) {
 		end()
 		h.refusals(t, all, environ, direct)
 
-		for _, want := range []string{`"level":"DEBUG"`, "level=DEBUG", "session refused", "change feed interrupted", "event published by SQL"} {
+		for _, want := range []string{`"level":"DEBUG"`, "level=DEBUG", "session refused", "change feed interrupted", "published event was refused"} {
 			if !strings.Contains(said.String(), want) {
 				t.Errorf("the test went not where %q is logged", want)
 			}
