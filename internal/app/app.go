@@ -106,8 +106,13 @@ func SetupConfig(c *config.Config, rules *route.Rules) setup.Config {
 	return s
 }
 
-// shutdownTimeout bounds the orderly end: what is still open then is cut.
-const shutdownTimeout = 10 * time.Second
+// The bounds of the orderly end: of what is being published, then of what else is
+// open, which is cut then, and of the feed.
+const (
+	settleTimeout   = 2 * time.Second
+	shutdownTimeout = 10 * time.Second
+	feedTimeout     = 4 * time.Second
+)
 
 // Run serves until ctx ends, then closes in order. It returns nil after an
 // orderly end.
@@ -178,11 +183,16 @@ func (a *App) Run(ctx context.Context) error {
 	h.server.Drain()
 	h.hub.Shutdown()
 	stopAsking(admin.ErrStopping)
+	settling, settled := context.WithTimeout(closing, settleTimeout)
+	h.server.Settle(settling) // its receipts come by the feed
+	settled()
 	stopFeed()
 	err = errors.Join(h.server.Shutdown(closing), adminServer.Shutdown(closing))
 	running.Wait()
 	h.emitters.close(closing)
-	if waitFor(closing, &fed) {
+	ending, ended := context.WithTimeout(context.WithoutCancel(ctx), feedTimeout)
+	defer ended()
+	if waitFor(ending, &fed) {
 		err = errors.Join(err, h.source.close())
 	} else {
 		// A full disk holds the log's writes back without an end. What was

@@ -40,6 +40,9 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 		return 0, err
 	}
 	reason := decide(f)
+	if reason == "" && s.remade != nil {
+		reason = s.remade.Error()
+	}
 	if reason == "" {
 		if f.log.Timeline != f.now.Timeline {
 			return epoch, s.events.SetTimeline(f.now.Timeline)
@@ -55,22 +58,35 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 }
 
 // fingerprint changes when the log must be begun anew: with other rules, of which
-// neither what was logged nor what is indexed is the work; and with a table or
-// publication that was taken away and put back, of whose rows the WAL has told
-// nothing in between.
+// neither what was logged nor what is indexed is the work; and where the WAL has
+// told nothing of some rows: of a table or publication that was taken away and put
+// back, of operations that were not published for a while, of columns that decide
+// whose a row is and were made anew or rewritten in place.
 func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (string, error) {
 	names := make([]string, 0, len(s.setup.Tables))
 	for _, t := range s.setup.Tables {
 		names = append(names, t.String())
 	}
-	// A row of pg_publication_rel is a new one each time that a table joins.
+	var columns []string // table.column
+	for _, t := range s.router.Snapshots() {
+		for _, c := range t.Columns {
+			columns = append(columns, t.Table.String()+"."+c)
+		}
+	}
+	// A row of a catalog is another one, with another xmin, each time that it was
+	// changed and changed back; one of pg_publication_rel, each time that a table
+	// joins.
 	var published string
-	err := conn.QueryRow(ctx, `SELECT concat_ws(' ', p.oid, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
+	err := conn.QueryRow(ctx, `SELECT concat_ws(' ', p.oid, p.xmin, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
 			(SELECT string_agg(concat_ws(':', r.oid, r.prrelid), ' ' ORDER BY r.prrelid)
 			 FROM pg_catalog.pg_publication_rel r
 			 JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-			 WHERE r.prpubid = p.oid AND n.nspname || '.' || c.relname = ANY ($2)))
-		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names).Scan(&published)
+			 WHERE r.prpubid = p.oid AND n.nspname || '.' || c.relname = ANY ($2)),
+			(SELECT string_agg(concat_ws(':', a.attrelid, a.attnum, a.atttypid, a.xmin), ' ' ORDER BY a.attrelid, a.attnum)
+			 FROM pg_catalog.pg_attribute a
+			 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			 WHERE n.nspname || '.' || c.relname || '.' || a.attname = ANY ($3)))
+		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names, columns).Scan(&published)
 	if err != nil {
 		return "", fmt.Errorf("read publication: %w", err)
 	}
@@ -118,7 +134,7 @@ func (s *source) begin(ctx context.Context, conn *pgx.Conn, replica *replication
 	if err != nil {
 		return 0, err
 	}
-	s.loaded = false
+	s.loaded, s.remade = false, nil
 	s.log.Info("snapshot read", "rows", rows, "seconds", time.Since(begun).Seconds(), "position", at)
 	return epoch, nil
 }

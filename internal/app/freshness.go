@@ -32,8 +32,10 @@ type freshness struct {
 	fresh time.Time // when the position was the database's
 	cause error     // why it is not fresh, as far as is known
 	live  bool
-	// held: what was fresh is not to be used, and a new position is needed.
-	held bool
+	// held: what was fresh is not to be used, and one of since then is
+	// needed.
+	held  bool
+	since time.Time
 }
 
 func newFreshness(wait func(context.Context) error, tell func(orgcast.FeedState, time.Time)) *freshness {
@@ -85,6 +87,10 @@ func (f *freshness) ask(ctx context.Context) {
 // passed says that the feed holds all that was committed at a time.
 func (f *freshness) passed(at time.Time) {
 	f.mu.Lock()
+	if f.held && at.Before(f.since) {
+		f.mu.Unlock()
+		return // an answer that was on its way when it was lost
+	}
 	f.fresh, f.cause, f.held = at, nil, false
 	f.mu.Unlock()
 	f.judge()
@@ -102,7 +108,7 @@ func (f *freshness) down(err error) {
 // lost says why the feed can't be used, however fresh it was a moment ago.
 func (f *freshness) lost(err error) {
 	f.mu.Lock()
-	f.held, f.cause = true, err
+	f.held, f.since, f.cause = true, f.now(), err
 	f.mu.Unlock()
 	f.judge()
 }

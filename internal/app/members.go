@@ -26,15 +26,10 @@ const membersEvery = time.Second
 func (s *source) members(ctx context.Context, conn *pgx.Conn) (oid uint32, state string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	var table setup.Table
-	for _, t := range s.setup.Tables {
-		if t.Membership {
-			table = t
-		}
-	}
+	table := s.membership()
 	err = conn.QueryRow(ctx, `SELECT c.oid, concat_ws(' ', c.oid, c.relkind, c.relreplident, c.relrowsecurity,
-			(SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-			(SELECT string_agg(concat_ws(':', r.oid, p.oid, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate), ',' ORDER BY r.oid)
+			(SELECT string_agg(concat_ws(':', a.attname, a.atttypid), ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+			(SELECT string_agg(concat_ws(':', r.oid, p.oid, p.xmin, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate), ',' ORDER BY r.oid)
 			 FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = c.oid))
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = $2`, table.Schema, table.Name).Scan(&oid, &state)
@@ -47,6 +42,16 @@ func (s *source) members(ctx context.Context, conn *pgx.Conn) (oid uint32, state
 	return oid, state, nil
 }
 
+// membership is the table of members.
+func (s *source) membership() (table setup.Table) {
+	for _, t := range s.setup.Tables {
+		if t.Membership {
+			table = t
+		}
+	}
+	return table
+}
+
 // aboutMembers tells whether a problem keeps the WAL from telling who belongs
 // where.
 func (s *source) aboutMembers(p setup.Problem) bool {
@@ -54,12 +59,7 @@ func (s *source) aboutMembers(p setup.Problem) bool {
 	case setup.PublicationMissing, setup.PublicationOptions:
 		return true
 	}
-	for _, t := range s.setup.Tables {
-		if t.Membership && p.Table == t.String() {
-			return true
-		}
-	}
-	return false
+	return p.Table == s.membership().String()
 }
 
 // suspend lets nobody in, and nobody stay, until who belongs where is known

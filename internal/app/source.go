@@ -53,8 +53,9 @@ type source struct {
 	// visibility is of what was handed out.
 	visibility visibility
 
-	loaded  bool     // router and directory hold what the log has
-	missing []string // columns of the rules that the tables lack, as last said
+	loaded  bool              // router and directory hold what the log has
+	missing []string          // columns of the rules that the tables lack, as last said
+	remade  *feed.RemadeError // if not nil, a new epoch is due
 	// conn and inspect are those of the connection at hand, for the barrier.
 	conn     atomic.Pointer[replication.Conn]
 	inspect  atomic.Pointer[inspector]
@@ -78,6 +79,12 @@ func (s *source) start(ctx context.Context) error {
 		}
 		if s.refuses(err) {
 			return err
+		}
+		if remade, ok := errors.AsType[*feed.RemadeError](err); ok {
+			s.remade = remade
+			if members := s.membership().String(); remade.Known == members || remade.Told == members {
+				s.suspend()
+			}
 		}
 		if s.freshness.Fresh() == nil {
 			backoff.Reset() // it had caught up: what broke is a new failure
@@ -208,6 +215,11 @@ func (s *source) session(ctx context.Context) error {
 		return err
 	}
 	s.router.SetMembership(members)
+	tables, err := s.tables(ctx, conn)
+	if err != nil {
+		return err
+	}
+	s.feed.OnTables(tables)
 
 	look := &inspector{conn: conn, broken: func(err error) { cancel(err) }}
 	learn := func(rel *orgcast.Relation) error { return s.learnTypes(ctx, look, rel) }

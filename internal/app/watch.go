@@ -51,6 +51,32 @@ func (s *source) check(ctx context.Context, conn *pgx.Conn) error {
 	return errors.Join(fatal...)
 }
 
+// tables tells what the rules' tables are called, by OID.
+func (s *source) tables(ctx context.Context, conn *pgx.Conn) (map[uint32]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	names := make([]string, 0, len(s.setup.Tables))
+	for _, t := range s.setup.Tables {
+		names = append(names, t.String())
+	}
+	rows, err := conn.Query(ctx, `SELECT c.oid, n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = ANY ($1)`, names)
+	if err != nil {
+		return nil, fmt.Errorf("look at the tables: %w", err)
+	}
+	tables := make(map[uint32]string, len(names))
+	var oid uint32
+	var name string
+	_, err = pgx.ForEachRow(rows, []any{&oid, &name}, func() error {
+		tables[oid] = name
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look at the tables: %w", err)
+	}
+	return tables, nil
+}
+
 // rowSecurityError is a table whose rows somebody means to hide, and of whose
 // policies the rules do not speak.
 type rowSecurityError struct{ error }
@@ -86,7 +112,8 @@ func (s *source) lookAtSlot(ctx context.Context, look *inspector) error {
 }
 
 // watch looks at the database while the stream runs: at all of it every
-// checkEvery, and as soon as the table of members is not what it was.
+// checkEvery, and as soon as the table of members is not what it was; every second
+// at whether the WAL may have left something out.
 func (s *source) watch(ctx context.Context, look *inspector, fingerprint string) error {
 	ticker := time.NewTicker(membersEvery)
 	defer ticker.Stop()
@@ -108,16 +135,17 @@ func (s *source) watch(ctx context.Context, look *inspector, fingerprint string)
 		now := fingerprint
 		if err == nil && (state != members || time.Since(last) >= checkEvery) {
 			members, last = state, time.Now()
-			if err = errors.Join(s.lookAtSlot(ctx, look), s.check(ctx, look.conn)); err == nil {
-				now, err = s.fingerprint(ctx, look.conn)
-			}
+			err = errors.Join(s.lookAtSlot(ctx, look), s.check(ctx, look.conn))
+		}
+		if err == nil {
+			now, err = s.fingerprint(ctx, look.conn)
 		}
 		look.mu.Unlock()
 		switch {
 		case err != nil:
 			return err
 		case now != fingerprint:
-			return orgcast.WithHint("check database", errors.New("the publication, or a table in it, was made anew"),
+			return orgcast.WithHint("check database", errors.New("the publication, or a table in it, was altered so that the WAL may not have told of all its rows"),
 				"Nothing is to be done: a new epoch begins, and clients refetch.")
 		}
 	}

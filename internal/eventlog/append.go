@@ -79,13 +79,18 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 	// Last, so that nothing is durable that is not yet the position.
 	l.inFlight <- applied{ops: ops, end: end}
 	if promote {
-		return l.promote(func(ops *pebble.Batch) error {
+		err := l.promote(func(ops *pebble.Batch) error {
 			if err := l.apply(ops); err != nil {
 				return err
 			}
 			l.inFlight <- applied{ops: ops}
 			return nil
 		})
+		if err != nil {
+			// The position is past it already: only a start goes on by the mark.
+			l.fail(err)
+			return err
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package eventlog_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -199,5 +200,61 @@ func TestTroubleIsCountedAndToldOnce(t *testing.T) {
 	log.TellTrouble()
 	if n != 10_000 || last != syscall.ENOSPC {
 		t.Fatalf("%d times %v", n, last)
+	}
+}
+
+// TestAPromotionThatCannotBeReadEndsTheLog: the position is past the transaction
+// already, so that going on would lose what it changed. The next start finishes it.
+func TestAPromotionThatCannotBeReadEndsTheLog(t *testing.T) {
+	var broken atomic.Bool
+	mem := vfs.NewMem()
+	fs := fresh{errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if broken.Load() && strings.HasSuffix(op.Path, ".sst") && (op.Kind == errorfs.OpFileReadAt || op.Kind == errorfs.OpFileRead) {
+			return syscall.EIO
+		}
+		return nil
+	}))}
+	var failed atomic.Bool
+	log := open(t, "log", eventlog.Options{FS: fs, Hooks: eventlog.Hooks{Failed: func(error) { failed.Store(true) }}})
+	eventlogtest.Begin(t, log)
+	const changes = 100
+	for i := range changes {
+		log.Batch().Stage(2000, orgcast.StateChange{Space: orgcast.SpaceMembers, Key: []byte{byte(i)}, Value: []byte("v")})
+	}
+	if err := log.Append(log.Batch(), 0, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	broken.Store(true)
+	err := log.Append(log.Batch(), 2010, eventlogtest.Committed)
+	broken.Store(false)
+	if err == nil || log.Health() == nil || !failed.Load() {
+		t.Fatalf("appended: %v, health %v, told %v", err, log.Health(), failed.Load())
+	}
+	log.Close()
+	again := open(t, "log", eventlog.Options{FS: fs})
+	n := 0
+	if err := again.State(func(orgcast.Space, []byte, []byte) error { n++; return nil }); err != nil || n != changes {
+		t.Errorf("after the next start there are %d of %d, %v", n, changes, err)
+	}
+	mustClose(t, again)
+}
+
+// TestCloseMayMeetAPurge: both need the writer's turn.
+func TestCloseMayMeetAPurge(t *testing.T) {
+	for range 100 {
+		log := open(t, "log", eventlog.Options{FS: vfs.NewMem()})
+		eventlogtest.Begin(t, log)
+		for j := range orgcast.LSN(5) {
+			eventlogtest.Append(t, log, 2001+10*j, eventlogtest.Event("a", 2000+10*j, 0))
+		}
+		var meeting sync.WaitGroup
+		meeting.Go(func() { _, _ = log.Purge(t.Context(), "a") }) // done, or ended by Close
+		if err := log.Close(); err != nil {
+			t.Fatal(err)
+		}
+		meeting.Wait()
 	}
 }

@@ -139,8 +139,6 @@ func (l *Log) commit(b *pebble.Batch) error {
 // Close ends the readers, waits until what was appended is fsynced and closes the
 // files. The writer must have stopped.
 func (l *Log) Close() error {
-	l.write.Lock()
-	defer l.write.Unlock()
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -149,7 +147,9 @@ func (l *Log) Close() error {
 	l.closed = true
 	l.mu.Unlock()
 	close(l.closing)
-	l.readers.Wait()
+	l.readers.Wait() // a purge is one, and takes its turns at write
+	l.write.Lock()
+	defer l.write.Unlock()
 	close(l.inFlight)
 	l.workers.Wait()
 	l.batch.reset()

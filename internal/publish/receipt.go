@@ -34,6 +34,16 @@ type ReceiptPart struct {
 	At orgcast.Cursor
 }
 
+// after tells whether a batch came after another one: by its place in the WAL or,
+// in different epochs, by when it was sealed, which a clock that was set may
+// reverse.
+func (r *Receipt) after(other *Receipt) bool {
+	if len(r.Parts) > 0 && len(other.Parts) > 0 && r.Parts[0].At.Epoch == other.Parts[0].At.Epoch {
+		return r.Parts[0].At.Compare(other.Parts[0].At) > 0
+	}
+	return r.IssuedAt.After(other.IssuedAt)
+}
+
 // With returns the receipt with one more part of the batch.
 func (r *Receipt) With(p ReceiptPart) *Receipt {
 	next := *r

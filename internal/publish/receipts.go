@@ -179,7 +179,7 @@ func (r *Receipts) set(key, value []byte) error {
 	switch {
 	case batch.Request != [32]byte{}:
 		// An old one may not be forgotten yet, and is loaded in any order.
-		if other := r.byRequest[batch.Request]; other == nil || !other.IssuedAt.After(batch.IssuedAt) {
+		if other := r.byRequest[batch.Request]; other == nil || !other.after(batch) {
 			r.byRequest[batch.Request] = batch
 		}
 		if !known {

@@ -297,3 +297,20 @@ func FuzzParseSecret(f *testing.F) {
 		}
 	})
 }
+
+// TestALaterReceiptCountsWhateverTheClockSays: the database's clock was a day
+// ahead, and was set back.
+func TestALaterReceiptCountsWhateverTheClockSays(t *testing.T) {
+	r, now := NewReceipts(), time.Now().UTC().Truncate(time.Millisecond)
+	request := [32]byte{7}
+	for id, at := range []time.Time{now.Add(25 * time.Hour), now} {
+		b := &Receipt{ID: [16]byte{byte(id)}, Request: request, IssuedAt: at, Total: 1,
+			Parts: []ReceiptPart{{0, 1, 1, orgcast.Cursor{Epoch: 1, LSN: orgcast.LSN(100 + id)}}}}
+		if err := r.Apply([]orgcast.StateChange{{Space: orgcast.SpaceReceipts, Key: b.ID[:], Value: b.Append(nil)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if batch := r.Request(request, now); batch == nil || batch.ID != [16]byte{1} {
+		t.Errorf("a request that was done this moment is %+v", batch)
+	}
+}

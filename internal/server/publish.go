@@ -38,6 +38,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) *refusal {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), publishTimeout)
 	defer cancel()
+	defer context.AfterFunc(s.settled, cancel)()
 	published, err := s.deps.Publisher.Publish(ctx, key, idempotencyKey, body)
 	if err != nil {
 		return s.notPublished(w, r, err)

@@ -38,6 +38,8 @@ type Server struct {
 
 	drained context.Context // ended by drain
 	drain   context.CancelFunc
+	settled context.Context // ended by settle
+	settle  context.CancelFunc
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
@@ -64,6 +66,7 @@ func New(deps Deps, config Config) *Server {
 		listeners:  map[net.Listener]struct{}{},
 	}
 	s.drained, s.drain = context.WithCancel(context.Background())
+	s.settled, s.settle = context.WithCancel(context.Background())
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -125,6 +128,23 @@ func (s *Server) Serve(l net.Listener) error {
 // next answer. Who is held, or polls, is answered at once.
 func (s *Server) Drain() { s.drain() }
 
+// Settle waits, after Drain, until everybody who publishes has his answer. When
+// ctx ends, the others are told that nobody knows what became of it. What they
+// wait for may stop then.
+func (s *Server) Settle(ctx context.Context) {
+	if s.settled.Err() != nil {
+		return
+	}
+	defer s.settle()
+	for range cap(s.publishing) {
+		select {
+		case s.publishing <- struct{}{}: // kept: nobody publishes any more
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 func (s *Server) draining() bool { return s.drained.Err() != nil }
 
 // The pauses of the ordered stop.
@@ -144,6 +164,9 @@ const (
 // connection that was accepted has been heard, and only then stop net/http.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.Drain()
+	settling, cancel := context.WithTimeout(ctx, hearFresh)
+	s.Settle(settling)
+	cancel()
 	errs := s.closeListeners()
 	s.serving.Wait()
 	pause(ctx, tellIdle, nil)
