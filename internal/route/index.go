@@ -1,0 +1,106 @@
+package route
+
+import (
+	"bytes"
+
+	"github.com/oikion/orgcast"
+)
+
+// childrenMoved tells of a parent that is another organization's, or nobody's,
+// now: it stands for its children, which tell nothing of their own.
+func (r *Router) childrenMoved(b *binding, c *orgcast.Change, out *Output, before, after, replaced orgcast.OrganizationID, again bool) {
+	if b.rows == nil {
+		return
+	}
+	if c.Operation == orgcast.Update && before != after {
+		r.refetch(out, c.Ordinal, 2, before)
+		r.refetch(out, c.Ordinal, 3, after)
+	}
+	if again && replaced != after {
+		r.refetch(out, c.Ordinal, 4, replaced)
+		r.refetch(out, c.Ordinal, 5, after)
+	}
+}
+
+// replaced tells whose a row was, if anybody's, that the transaction at hand
+// deleted and whose key it now gives to another: children that stay with the key
+// have moved.
+func (r *Router) replaced(b *binding, key []byte) (organization orgcast.OrganizationID, again bool) {
+	if _, again = b.deleted[string(key)]; again {
+		organization, _ = r.resolveParent(b.table, key, atPlace, 0)
+	}
+	return organization, again
+}
+
+// index keeps the parent index. Deleted rows stay until the commit: a cascade
+// deletes them before their children.
+func (r *Router) index(b *binding, c *orgcast.Change, out *Output) {
+	oldKey, was, oldRead := keyOf(c.Old, b.id)
+	newKey, is, newRead := keyOf(c.New, b.id)
+	if !oldRead || !newRead {
+		r.empty(b.table, out) // one row is not what it was, and nobody knows which
+		return
+	}
+	if was && !(is && bytes.Equal(oldKey, newKey)) {
+		r.touch(b.table)
+		b.deleted[string(oldKey)] = struct{}{}
+		out.set(orgcast.SpaceParents, func(k []byte) []byte { return parentKey(k, b.table, oldKey) }, nil)
+	}
+	if !is {
+		return
+	}
+	known, ok := b.rows.get(newKey)
+	same := ok && r.says(known, b.tenant, c.New)
+	gone := false
+	if len(b.deleted) > 0 {
+		_, gone = b.deleted[string(newKey)]
+	}
+	if same && !gone {
+		return
+	}
+	if ok && !same {
+		r.rewrite(b.table, newKey, known)
+	}
+	entry := r.tenantOf(b.tenant, c.New)
+	delete(b.deleted, string(newKey)) // a key that comes again is a new parent
+	b.rows.set(newKey, entry)
+	out.set(orgcast.SpaceParents,
+		func(k []byte) []byte { return parentKey(k, b.table, newKey) },
+		func(v []byte) []byte { return appendTenant(v, entry) })
+}
+
+// keyOf reads a version's primary key, if the version is there and has one. It
+// can't be read if it was not sent.
+func keyOf(row []orgcast.Value, id int) (key []byte, is, read bool) {
+	if row == nil || row[id].Kind == orgcast.Null {
+		return nil, false, true
+	}
+	is = row[id].Kind == orgcast.Text
+	return row[id].Text, is, is
+}
+
+// rewrite keeps what the transaction found of a parent that it makes another's.
+func (r *Router) rewrite(t *table, key []byte, found tenant) {
+	r.touch(t)
+	r.rewritten = true
+	if _, ok := t.first[string(key)]; ok {
+		return
+	}
+	if older, ok := t.emptied.get(key); ok {
+		found = older
+	}
+	t.first[string(key)] = found
+}
+
+// empty forgets all rows of a parent table, but for what the transaction at hand
+// found.
+func (r *Router) empty(t *table, out *Output) {
+	r.touch(t)
+	r.rewritten = true
+	if t.emptied == nil {
+		t.emptied = t.rows
+	}
+	t.rows = newParentIndex(r.owners)
+	clear(t.deleted)
+	out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceParents, Key: parentKey(nil, t, nil), Prefix: true})
+}
