@@ -56,7 +56,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 .PHONY: check
 check: ## format, vet, staticcheck, structure
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
-	go vet ./... && go vet -tags proxies ./internal/e2e
+	go vet ./... && go vet -tags proxies ./internal/e2e && go vet -tags plant ./...
 	go tool -modfile=tools/go.mod staticcheck ./...
 	go test -run 'TestImports' .
 

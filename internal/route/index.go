@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/plant"
 )
 
 // childrenMoved tells of a parent that is another organization's, or nobody's,
@@ -63,7 +64,11 @@ func (r *Router) index(b *binding, c *orgcast.Change, out *Output) {
 	}
 	entry := r.tenantOf(b.tenant, c.New)
 	delete(b.deleted, string(newKey)) // a key that comes again is a new parent
-	b.rows.set(newKey, entry)
+	if plant.ParentLate {             // it counts from the transaction after the next
+		plantedLater = append(plantedLater, plantedEntry{b.rows, bytes.Clone(newKey), entry})
+	} else {
+		b.rows.set(newKey, entry)
+	}
 	out.set(orgcast.SpaceParents,
 		func(k []byte) []byte { return parentKey(k, b.table, newKey) },
 		func(v []byte) []byte { return appendTenant(v, entry) })

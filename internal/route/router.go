@@ -2,6 +2,7 @@ package route
 
 import (
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/plant"
 	"github.com/oikion/orgcast/internal/publish"
 )
 
@@ -245,6 +246,9 @@ func (r *Router) Route(c *orgcast.Change, out *Output) {
 func (r *Router) Commit() {
 	for _, t := range r.touched {
 		t.settle()
+	}
+	if plant.ParentLate {
+		plantedIndex()
 	}
 	r.touched, r.scanned = r.touched[:0], false
 	if r.rewritten {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/plant"
 	"github.com/oikion/orgcast/internal/sse"
 )
 
@@ -69,6 +70,10 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	case before != after || moved(b, c):
 		// To A a row that left is gone; what it is now is B's alone.
 		r.remove(b, c, out, before)
+		if plant.MoveWrongOrganization && before != "" { // to whom it was
+			r.create(b, c, out, 1, before)
+			break
+		}
 		r.create(b, c, out, 1, after)
 	case asNew:
 		r.create(b, c, out, 0, after)
