@@ -49,6 +49,16 @@ test-proxies: ## deploy/proxies, with the real nginx, HAProxy and Caddy
 test-postgres: ## the tests that need a PostgreSQL, on 14 to 18 (needs npm)
 	scripts/test-postgres.sh
 
+SEED ?= 0
+FOR  ?= 3m30s
+.PHONY: verify
+verify: deps ## is every change delivered once, in order, through anything? SEED=n repeats a run, FOR=1h makes it long
+	go run ./verify -seed $(SEED) -for $(FOR)
+
+.PHONY: verify-planted
+verify-planted: deps ## are known faults caught, when they are planted into the server?
+	go run ./verify -seed $(SEED) -planted
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)
