@@ -13,6 +13,7 @@ import (
 
 	"github.com/oikion/orgcast/internal/verify"
 	"github.com/oikion/orgcast/internal/verify/ear"
+	"github.com/oikion/orgcast/internal/verify/house"
 )
 
 // kinds are who listens, in the parts that they have of the crowd.
@@ -20,7 +21,7 @@ var kinds = []struct {
 	kind string
 	part int
 }{
-	{"eventsource", 8}, {"resumer", 4}, {"late", 2}, {"slow", 2}, {"filtered", 5}, {"poller", 3}, {"multi", 3}, {"churned", 3},
+	{ear.EventSource, 8}, {ear.Resumer, 4}, {ear.Late, 2}, {ear.Slow, 2}, {ear.Filtered, 5}, {ear.Poller, 3}, {ear.Multi, 3}, {ear.Churned, 3},
 }
 
 func (r *running) users() int { return r.Organizations * 4 }
@@ -69,7 +70,7 @@ func (r *running) gather(ctx context.Context) (*crowd, error) {
 	}
 	churned, doomed := r.churned(), r.doomed()
 	c := &crowd{}
-	intern := ear.NewIntern()
+	intern := ear.NewIntern(200_000)
 	random := rand.New(rand.NewPCG(r.Seed, 0xc70))
 	cookies := map[string]string{}
 	parts := 0
@@ -80,7 +81,7 @@ func (r *running) gather(ctx context.Context) (*crowd, error) {
 		var may []member
 		for _, m := range members {
 			unsteady := slices.Contains(churned, m.user) || slices.ContainsFunc(m.organizations, func(o string) bool { return slices.Contains(doomed, o) })
-			if unsteady == (k.kind == "churned") && (k.kind != "multi" || len(m.organizations) > 1) {
+			if unsteady == (k.kind == ear.Churned) && (k.kind != ear.Multi || len(m.organizations) > 1) {
 				may = append(may, m)
 			}
 		}
@@ -90,7 +91,7 @@ func (r *running) gather(ctx context.Context) (*crowd, error) {
 		for i := range max(1, r.Clients*k.part/parts) {
 			m := may[random.IntN(len(may))]
 			organizations := m.organizations
-			if k.kind != "multi" {
+			if k.kind != ear.Multi {
 				organizations = organizations[random.IntN(len(organizations)):][:1]
 			}
 			if cookies[m.user] == "" {
@@ -100,9 +101,14 @@ func (r *running) gather(ctx context.Context) (*crowd, error) {
 			}
 			record := &verify.Record{Client: fmt.Sprintf("%s %d (%s)", k.kind, i, m.user), Kind: k.kind, User: m.user, Organizations: organizations}
 			c.records = append(c.records, record)
-			c.ears = append(c.ears, ear.New(ear.Options{
-				Address: r.house.Front.Address, Cookie: cookies[m.user], Record: record, Kind: k.kind, Seed: random.Uint64(), Clock: r.clock, Intern: intern,
-			}))
+			e, err := ear.New(ear.Options{
+				Address: r.house.Front.Address, Cookie: cookies[m.user], Record: record, Seed: random.Uint64(), Clock: r.clock, Intern: intern,
+				Heartbeat: house.Heartbeat,
+			})
+			if err != nil {
+				return nil, err
+			}
+			c.ears = append(c.ears, e)
 		}
 	}
 	return c, nil
@@ -112,6 +118,13 @@ func (c *crowd) start(ctx context.Context) {
 	ctx, c.cancel = context.WithCancel(ctx)
 	for _, e := range c.ears {
 		c.wg.Go(func() { e.Run(ctx) })
+	}
+}
+
+// settle ends the habits of all, so that each comes to the end.
+func (c *crowd) settle() {
+	for _, e := range c.ears {
+		e.Settle()
 	}
 }
 
@@ -136,8 +149,9 @@ func (c *crowd) behind(lsn uint64, members []verify.Member) (list []behind) {
 				return m.User == r.User && m.Organization == o && !m.Ended()
 			})
 		}
+		_, why := e.State()
 		if reached := e.Reached(); belongs && reached.LSN < lsn {
-			list = append(list, behind{r.Client, reached, e.State()})
+			list = append(list, behind{r.Client, reached, why})
 		}
 	}
 	return list

@@ -138,6 +138,7 @@ func (r *running) all(ctx context.Context) (*Report, error) {
 	}
 	stopWriting()
 	writers.Wait()
+	r.crowd.settle()
 	stuck, err := r.settle(ctx)
 	if err != nil {
 		return nil, errors.Join(err, context.Cause(ctx))
@@ -157,10 +158,13 @@ func (r *running) all(ctx context.Context) (*Report, error) {
 
 // open fills the database and starts everything that waits for something to happen.
 func (r *running) open(ctx context.Context) (err error) {
-	r.load = load.New(load.Options{
+	r.load, err = load.New(load.Options{
 		URL: r.house.URL(), Seed: r.Seed, Organizations: r.Organizations, Users: r.users(), Writers: 6, Rate: r.Rate, Clock: r.clock,
 		Churn: r.churned(), Doomed: r.doomed(),
 	})
+	if err != nil {
+		return err
+	}
 	if err := r.load.Fill(ctx); err != nil {
 		return fmt.Errorf("fill the database: %w", err)
 	}

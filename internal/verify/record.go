@@ -5,7 +5,8 @@ type What byte
 
 const (
 	// Asked: a request was sent. Filter and Cursor (the zero one: none) are what it
-	// was sent with.
+	// was sent with. On an open stream, its filter is being changed; and, with a
+	// Cursor, that is done and counts for all behind it.
 	Asked What = iota
 	// Refused: the answer was not 200. Status says which; 0: there was no answer.
 	Refused

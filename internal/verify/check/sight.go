@@ -19,6 +19,7 @@ const (
 // never, what it would be.
 func (c *walk) sees(f *verify.Fact) (sight, Offence) {
 	verdict := must
+	here := verify.Place{LSN: f.LSN, Index: f.Ordinal * 8}
 	lower := func(s sight) {
 		if s == may {
 			verdict = may
@@ -45,10 +46,13 @@ func (c *walk) sees(f *verify.Fact) (sight, Offence) {
 	}
 	if f.Type != "reset" {
 		now, then := c.filter.Hears(f.Channel, f.Type), c.former.Hears(f.Channel, f.Type)
+		if !c.changing && (c.changed.Epoch != c.at.Epoch || here.Compare(c.changed.Place) > 0) {
+			then = now
+		}
 		switch {
-		case !c.changing && !now, c.changing && !now && !then:
+		case !now && !then:
 			return never, Unfiltered
-		case c.changing && now != then:
+		case now != then:
 			lower(may)
 		}
 	}

@@ -7,10 +7,6 @@ import (
 	"github.com/oikion/orgcast/internal/verify"
 )
 
-// changingFor is how long after other filters were asked for on an open stream
-// both count, ns: what was sent before may still be on its way.
-const changingFor = 5e9
-
 // walk goes along one record.
 type walk struct {
 	w        *World
@@ -31,8 +27,10 @@ type walk struct {
 	floors map[string]uint64
 
 	filter, former *verify.Filter
-	changing       bool
-	changed        int64
+	// Up to changed, and everywhere while changing, what one of the two filters lets
+	// through may be heard.
+	changing bool
+	changed  verify.Cursor
 }
 
 // Client holds one record against the world.
@@ -51,9 +49,6 @@ func (c *walk) find(o Offence, format string, args ...any) {
 }
 
 func (c *walk) step(e verify.Entry) {
-	if c.changing && e.At > c.changed+changingFor {
-		c.changing = false
-	}
 	switch e.What {
 	case verify.Asked:
 		c.ask(e)
@@ -102,11 +97,14 @@ func (c *walk) step(e verify.Entry) {
 // ask begins a connection, or changes the filter of the one that is open.
 func (c *walk) ask(e verify.Entry) {
 	if c.open {
-		c.former, c.filter = c.filter, e.Filter
-		c.changing, c.changed = true, e.At
+		if e.Cursor.Epoch != "" { // it is done, since before this cursor was given
+			c.changing, c.changed = false, e.Cursor
+			return
+		}
+		c.former, c.filter, c.changing = c.filter, e.Filter, true
 		return
 	}
-	c.asked, c.filter, c.former, c.changing = e.At, e.Filter, e.Filter, false
+	c.asked, c.filter, c.former, c.changing, c.changed = e.At, e.Filter, e.Filter, false, verify.Cursor{}
 	c.live, c.last = false, verify.Place{}
 	c.floors = c.w.floors(c.r.User, c.r.Organizations, e.At)
 	c.at = verify.Cursor{}

@@ -29,6 +29,8 @@ const (
 	// Slot and Publication are the defaults of the product for this database.
 	Slot        = "orgcast_app"
 	Publication = "orgcast"
+	// Heartbeat is the server's: short, for a client's place follows it.
+	Heartbeat = time.Second
 )
 
 // Options say what is to be put to the proof.
@@ -98,7 +100,7 @@ func Open(ctx context.Context, o Options) (h *House, err error) {
 		"ORGCAST_LISTEN":                  application,
 		"ORGCAST_ADMIN_LISTEN":            operator,
 		"ORGCAST_LOG_BYTES":               "256MiB",
-		"ORGCAST_HEARTBEAT":               "1s",
+		"ORGCAST_HEARTBEAT":               Heartbeat.String(),
 		"ORGCAST_LEASE":                   "40s",
 		"ORGCAST_MAX_STREAMS_PER_USER":    "1000",
 		"ORGCAST_MAX_CONNECTS_PER_SECOND": "10000",
