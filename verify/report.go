@@ -19,6 +19,7 @@ import (
 
 	"github.com/oikion/orgcast/internal/verify"
 	"github.com/oikion/orgcast/internal/verify/check"
+	"github.com/oikion/orgcast/internal/verify/load"
 	"github.com/oikion/orgcast/internal/verify/nemesis"
 )
 
@@ -31,7 +32,9 @@ type Report struct {
 	Transactions int                   `json:"transactions"`
 	Acknowledged int                   `json:"acknowledged"`
 	Changes      int                   `json:"changes"`
-	Statements   map[string]int64      `json:"statements"`
+	Statements   map[string]load.Count `json:"statements"`
+	RolledBack   int64                 `json:"rolledBack"`
+	Unknown      int64                 `json:"unknown"` // commits of which no writer knows
 	Facts        int                   `json:"facts"`
 	Optional     int                   `json:"optional"`
 	Clients      map[string]int        `json:"clients"`
@@ -54,8 +57,8 @@ type Faults struct {
 	Longest  float64 `json:"longest"`
 }
 
-// maxFindings bounds those that are printed; all are counted.
-const maxFindings = 40
+// maxFindings bounds those of one offence that are printed; all are counted.
+const maxFindings = 6
 
 // Clean says that nothing is counted against the server.
 func (r *Report) Clean() bool {
@@ -75,9 +78,10 @@ func (r *running) judge(stuck []check.Finding, metrics []string) *Report {
 	for _, a := range r.load.Acked() {
 		acked[a.XID] = a.At
 	}
+	written := r.load.Stats()
 	report := &Report{
 		Seed: r.Seed, Began: r.begun.UTC().Truncate(time.Second), Go: runtime.Version(), Transactions: len(r.commits), Changes: r.changes,
-		Statements: r.load.Stats(), Facts: len(r.facts), Clients: map[string]int{}, Faults: map[string]Faults{}, FaultsInAll: len(r.incidents),
+		Statements: written.Kinds, RolledBack: written.Back, Unknown: written.Unknown, Facts: len(r.facts), Clients: map[string]int{}, Faults: map[string]Faults{}, FaultsInAll: len(r.incidents),
 		Without: r.without, Starts: r.house.Server.Starts(), Offences: map[check.Offence]int{}, Metrics: metrics,
 	}
 	for i := range r.commits {
@@ -108,7 +112,7 @@ func (r *running) judge(stuck []check.Finding, metrics []string) *Report {
 	slices.SortStableFunc(findings, func(a, b check.Finding) int { return cmp.Compare(a.At, b.At) })
 	for _, f := range findings {
 		report.Offences[f.Offence]++
-		if len(report.Findings) < maxFindings {
+		if report.Offences[f.Offence] <= maxFindings {
 			report.Findings = append(report.Findings, f.String())
 		}
 	}
@@ -200,6 +204,7 @@ func (r *Report) markdown() string {
 	row := func(what string, n any) { fmt.Fprintf(&b, "| %s | %v |\n", what, n) }
 	row("transactions committed", r.Transactions)
 	row("of which acknowledged to their writers", r.Acknowledged)
+	row("rolled back on purpose", r.RolledBack)
 	row("changes in them", r.Changes)
 	row("events that they are", r.Facts)
 	row("of which some may be left out", r.Optional)
@@ -226,7 +231,7 @@ func (r *Report) markdown() string {
 		fmt.Fprintf(&b, "| %s | %d |\n", o, r.Offences[o])
 	}
 	if len(r.Findings) > 0 {
-		fmt.Fprintf(&b, "\nThe first of them:\n\n```\n%s\n```\n", strings.Join(r.Findings, "\n"))
+		fmt.Fprintf(&b, "\nThe first of each:\n\n```\n%s\n```\n", strings.Join(r.Findings, "\n"))
 	}
 	return b.String()
 }

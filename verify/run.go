@@ -168,11 +168,10 @@ func (r *running) open(ctx context.Context) (err error) {
 	if err := r.load.Fill(ctx); err != nil {
 		return fmt.Errorf("fill the database: %w", err)
 	}
-	reader, start, err := truth.Open(ctx, r.house.URL(), truthSlot, house.Publication)
-	if err != nil {
+	if r.reader, err = truth.Open(ctx, r.house.URL(), truthSlot, house.Publication); err != nil {
 		return fmt.Errorf("open the truth: %w", err)
 	}
-	r.reader, r.model = reader, truth.New(start)
+	r.model = truth.New(r.reader.Snapshot())
 	if err := r.house.Server.Start(); err != nil {
 		return err
 	}
@@ -190,6 +189,7 @@ func (r *running) commit(t verify.Transaction) {
 	defer r.mu.Unlock()
 	facts := r.model.Commit(t)
 	for i := range facts {
+		facts[i].Payload, _ = verify.Canonical(facts[i].Payload)
 		// The rule file of the fault "rules" does not name it.
 		if o := facts[i].Ordinal; o < uint64(len(t.Changes)) && t.Changes[o].Table == "media_assets" {
 			facts[i].May, facts[i].Why = true, "the rule file of the moment may not name media_assets"

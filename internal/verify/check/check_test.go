@@ -3,6 +3,7 @@ package check_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/oikion/orgcast/internal/verify"
@@ -74,6 +75,27 @@ func (s *scene) hearAs(lsn, ordinal uint64, organization, payload string) *scene
 	return s.add(verify.Entry{What: verify.Heard, Cursor: at(lsn, ordinal), Data: &data})
 }
 
+func (s *scene) hearTruncated(lsn, ordinal uint64, payload string) *scene {
+	s.hearAs(lsn, ordinal, "a", payload)
+	data := &s.record.Entries[len(s.record.Entries)-1].Data
+	text := strings.TrimSuffix(**data, "}") + `,"truncated":true}`
+	*data = &text
+	return s
+}
+
+func large(lsn, ordinal uint64) string {
+	return strings.TrimSuffix(payload(lsn, ordinal), "}") + `,"data":"` + strings.Repeat("x", 64<<10) + `"}`
+}
+
+// refilter asks for nothing that there is, and widen for all.
+func (s *scene) refilter(done verify.Cursor) *scene {
+	return s.add(verify.Entry{What: verify.Asked, Cursor: done, Filter: &verify.Filter{Types: []string{"system.alert"}}})
+}
+
+func (s *scene) widen(done verify.Cursor) *scene {
+	return s.add(verify.Entry{What: verify.Asked, Cursor: done})
+}
+
 func (s *scene) all(from, to uint64) *scene {
 	for n := from; n <= to; n++ {
 		s.hear(100*n, 0).hear(100*n, 2)
@@ -106,6 +128,31 @@ func TestEachOffenceIsFoundAndNothingElse(t *testing.T) {
 		{"from a stored cursor it comes again", func(s *scene) *scene {
 			return s.ask(at(0, 0)).all(1, 3).word(verify.Cut, verify.Cursor{}, "").ask(at(100, 2)).all(2, 6).word(verify.Ready, at(600, 3), "")
 		}, ""},
+		{"what is too large comes with its keys", func(s *scene) *scene {
+			s.truth.Facts[0].Payload = large(100, 0)
+			return s.ask(at(0, 0)).hearTruncated(100, 0, payload(100, 0)).hear(100, 2)
+		}, ""},
+		{"what is not too large does not", func(s *scene) *scene {
+			return s.ask(at(0, 0)).hearTruncated(100, 0, payload(100, 0)).hear(100, 2)
+		}, check.Wrong},
+		{"nor with other keys", func(s *scene) *scene {
+			s.truth.Facts[0].Payload = large(100, 0)
+			return s.ask(at(0, 0)).hearTruncated(100, 0, payload(200, 0)).hear(100, 2)
+		}, check.Wrong},
+		{"what is too large does not come whole", func(s *scene) *scene {
+			s.truth.Facts[0].Payload = large(100, 0)
+			return s.ask(at(0, 0)).hearAs(100, 0, "a", large(100, 0)).hear(100, 2)
+		}, check.Wrong},
+		{"while a filter is changed either may count", func(s *scene) *scene {
+			return s.ask(at(0, 0)).all(1, 1).refilter(verify.Cursor{}).hear(200, 0).word(verify.Beat, at(400, 3), "")
+		}, ""},
+		{"and no longer when it is", func(s *scene) *scene {
+			return s.ask(at(0, 0)).all(1, 1).refilter(verify.Cursor{}).refilter(at(200, 3)).hear(300, 0)
+		}, check.Unfiltered},
+		{"what one that widens lets through must come", func(s *scene) *scene {
+			return s.refilter(verify.Cursor{}).add(verify.Entry{What: verify.Connected, Cursor: at(100, 0)}).
+				widen(verify.Cursor{}).widen(at(200, 3)).word(verify.Beat, at(400, 3), "")
+		}, check.Lost},
 		{"one is left out", func(s *scene) *scene { return s.ask(at(0, 0)).all(1, 2).hear(300, 2) }, check.Lost},
 		{"the last is left out, and ready says that it was not", func(s *scene) *scene {
 			return s.ask(at(0, 0)).all(1, 5).hear(600, 0).word(verify.Ready, at(600, 3), "")

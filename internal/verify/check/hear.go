@@ -30,6 +30,9 @@ func (c *walk) hear(e verify.Entry) {
 	if event.Version != "1.0.0" {
 		c.find(Wrong, "version %q", event.Version)
 	}
+	if len(*e.Data) > maxEvent {
+		c.find(Wrong, "an event of %d bytes, which should be truncated: %.200s", len(*e.Data), *e.Data)
+	}
 	c.match(e.Cursor.Place, event)
 }
 
@@ -78,7 +81,7 @@ func (c *walk) match(p verify.Place, e verify.Event) {
 			continue
 		}
 		switch {
-		case f.Organization == e.Organization && f.Type == e.Type && f.Payload == e.Payload:
+		case f.Organization == e.Organization && f.Type == e.Type && (f.Payload == e.Payload || e.Truncated && truncates(e.Payload, f.Payload)):
 			if f.Millis != e.Millis || f.Source != e.Source {
 				c.find(Wrong, "time %d, source %q; it is %d, %q: %s", e.Millis, e.Source, f.Millis, f.Source, describe(f))
 			}

@@ -1,0 +1,2 @@
+// Package truth says what is to be heard.
+package truth

@@ -1,0 +1,43 @@
+package truth
+
+// truncate is one TRUNCATE, of all the tables that it empties.
+func (m *Model) truncate(names []string) {
+	with := map[string]bool{}
+	for _, n := range names {
+		with[n] = true
+	}
+	for _, n := range names {
+		switch n {
+		case "organization_members":
+			for id := range m.present {
+				m.leave(m.place(), id)
+			}
+			continue
+		case "organizations":
+			clear(m.organizations)
+			continue
+		}
+		t := tables[n]
+		if t == nil || t.event == "user.activity" || t.part && with["properties"] {
+			continue
+		}
+		if t.parent {
+			for id := range m.parents[n] {
+				m.tx.gone[key{n, id}] = true
+			}
+		}
+		entity := t.entity
+		if entity == "" {
+			entity = t.name
+		}
+		if t.name == "properties" {
+			entity = "property"
+		}
+		var p object
+		p.add("entityType", quote(entity))
+		p.add("entityId", `"*"`)
+		p.add("operation", quote(remove))
+		p.add("data", "null")
+		m.say(everyone, "data.sync", fromRows, p.String()).Roles = t.roles
+	}
+}
