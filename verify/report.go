@@ -96,7 +96,7 @@ func (r *running) judge(stuck []check.Finding, metrics []string) *Report {
 	}
 	var incidents []check.Incident
 	for _, i := range r.incidents {
-		incidents = append(incidents, check.Incident{Kind: i.Fault, At: i.At, Epoch: i.Epoch})
+		incidents = append(incidents, check.Incident{Kind: i.Fault, At: i.At, Until: i.Ready, Epoch: i.Epoch})
 	}
 	world := check.New(verify.Truth{Facts: r.facts, Members: r.model.Members(), Commits: r.commits}, incidents, check.Defaults())
 	findings := append(stuck, world.Epochs(r.crowd.records)...)

@@ -112,6 +112,13 @@ func (s *scene) end(lsn, ordinal uint64) *scene { // of u's membership
 	return s
 }
 
+// again: u's membership ends at a place, and another begins with a commit.
+func (s *scene) again(lsn, ordinal, from uint64) {
+	s.end(lsn, ordinal)
+	s.truth.Commits[from/100-1].Acked = 10 * second
+	s.truth.Members = append(s.truth.Members, verify.Member{User: "u", Organization: "a", ID: "m3", Roles: []verify.Role{{Name: "AGENT"}}, From: verify.Place{LSN: from}})
+}
+
 // TestEachOffenceIsFoundAndNothingElse is the checker's own check: a record that
 // keeps the promises has no finding, and each that breaks one is found by its name.
 func TestEachOffenceIsFoundAndNothingElse(t *testing.T) {
@@ -153,6 +160,20 @@ func TestEachOffenceIsFoundAndNothingElse(t *testing.T) {
 			return s.refilter(verify.Cursor{}).add(verify.Entry{What: verify.Connected, Cursor: at(100, 0)}).
 				widen(verify.Cursor{}).widen(at(200, 3)).word(verify.Beat, at(400, 3), "")
 		}, check.Lost},
+		{"a server that is behind tells of the membership that it knows, to its end", func(s *scene) *scene {
+			s.incidents = []check.Incident{{At: 11 * second, Until: 30 * second}}
+			s.again(300, 0, 400)
+			return s.ask(at(0, 0)).all(1, 2).hear(300, 0).word(verify.Closing, verify.Cursor{}, "membership_revoked").word(verify.Cut, verify.Cursor{}, "")
+		}, ""},
+		{"and not when it is not", func(s *scene) *scene {
+			s.again(300, 0, 400)
+			return s.ask(at(0, 0)).all(1, 2)
+		}, check.Before},
+		{"and not from one membership to the next", func(s *scene) *scene {
+			s.incidents = []check.Incident{{At: 11 * second, Until: 30 * second}}
+			s.again(300, 0, 400)
+			return s.ask(at(0, 0)).all(1, 2).hear(300, 0).all(5, 6)
+		}, check.Revoked},
 		{"one is left out", func(s *scene) *scene { return s.ask(at(0, 0)).all(1, 2).hear(300, 2) }, check.Lost},
 		{"the last is left out, and ready says that it was not", func(s *scene) *scene {
 			return s.ask(at(0, 0)).all(1, 5).hear(600, 0).word(verify.Ready, at(600, 3), "")

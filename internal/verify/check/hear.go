@@ -81,7 +81,7 @@ func (c *walk) match(p verify.Place, e verify.Event) {
 			continue
 		}
 		switch {
-		case f.Organization == e.Organization && f.Type == e.Type && (f.Payload == e.Payload || e.Truncated && truncates(e.Payload, f.Payload)):
+		case f.Organization == e.Organization && f.Type == e.Type && (!e.Truncated && f.Payload == e.Payload || e.Truncated && truncates(e.Payload, f.Payload)):
 			if f.Millis != e.Millis || f.Source != e.Source {
 				c.find(Wrong, "time %d, source %q; it is %d, %q: %s", e.Millis, e.Source, f.Millis, f.Source, describe(f))
 			}
@@ -92,6 +92,9 @@ func (c *walk) match(p verify.Place, e verify.Event) {
 				}
 				c.find(why, "%s", describe(f))
 				return
+			}
+			if m, ok := c.w.membership(c.r.User, f.Organization, f.LSN-1); ok && !(m.Ended() && m.To.LSN < f.LSN) {
+				c.since[f.Organization] = m.From.LSN
 			}
 			c.counts.Facts++
 			return

@@ -76,8 +76,11 @@ func (c *walk) belongs(f *verify.Fact) (sight, Offence) {
 		if m.Ended() && (m.To.LSN < f.LSN || m.To.LSN == f.LSN && m.To.Ordinal() < here.Ordinal()) {
 			continue
 		}
-		if m.From.LSN < floor {
+		switch since, ok := c.since[f.Organization]; {
+		case m.From.LSN < floor:
 			return never, Before // of a former membership
+		case ok && since != m.From.LSN:
+			return never, Revoked // the stream has gone on through his removal
 		}
 		if m.From.LSN == f.LSN {
 			return may, "" // the transaction that made him one
@@ -130,16 +133,17 @@ func (w *World) membership(user, organization string, lsn uint64) (m verify.Memb
 	return m, ok
 }
 
-// floors are the commits of the memberships that a client certainly had when it
-// asked.
+// floors are the commits of the memberships of which the server certainly knew when
+// the client asked.
 func (w *World) floors(user string, organizations []string, asked int64) map[string]uint64 {
 	floors := map[string]uint64{}
+	known := w.upToDate(asked)
 	for _, o := range organizations {
 		for _, m := range w.members[user][o] {
 			if m.From.LSN == 0 {
 				continue
 			}
-			if k := w.commit(m.From.LSN).Acked; k > 0 && k <= asked {
+			if k := w.commit(m.From.LSN).Acked; k > 0 && k <= known {
 				floors[o] = max(floors[o], m.From.LSN)
 			}
 		}

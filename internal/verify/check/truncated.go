@@ -2,6 +2,7 @@ package check
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 )
 
@@ -17,14 +18,23 @@ func truncates(payload, whole string) bool {
 	if atMost < maxEvent {
 		return false
 	}
-	var left, all map[string]json.RawMessage
-	if json.Unmarshal([]byte(payload), &left) != nil || json.Unmarshal([]byte(whole), &all) != nil || len(left) == 0 {
-		return false
+	var left, all any
+	return json.Unmarshal([]byte(payload), &left) == nil && json.Unmarshal([]byte(whole), &all) == nil && partOf(left, all)
+}
+
+// partOf says whether a value is another one without some members of its objects,
+// but not without all.
+func partOf(left, all any) bool {
+	l, ok := left.(map[string]any)
+	a, whole := all.(map[string]any)
+	if !ok || !whole {
+		return reflect.DeepEqual(left, all)
 	}
-	for name, value := range left {
-		if string(value) != string(all[name]) {
+	for name, value := range l {
+		v, there := a[name]
+		if !there || !partOf(value, v) {
 			return false
 		}
 	}
-	return true
+	return len(l) > 0
 }

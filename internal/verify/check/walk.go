@@ -25,6 +25,7 @@ type walk struct {
 	open   bool
 	live   bool
 	floors map[string]uint64
+	since  map[string]uint64 // of which memberships he has heard on this connection, by their commit
 
 	filter, former *verify.Filter
 	// Up to changed, and everywhere while changing, what one of the two filters lets
@@ -106,6 +107,7 @@ func (c *walk) ask(e verify.Entry) {
 	}
 	c.asked, c.filter, c.former, c.changing, c.changed = e.At, e.Filter, e.Filter, false, verify.Cursor{}
 	c.live, c.last = false, verify.Place{}
+	c.since = map[string]uint64{}
 	c.floors = c.w.floors(c.r.User, c.r.Organizations, e.At)
 	c.at = verify.Cursor{}
 	if e.Cursor.Epoch != "" {

@@ -14,6 +14,7 @@ import (
 type Incident struct {
 	Kind  string
 	At    int64 // ns since the run's beginning
+	Until int64 // when the server was ready again; 0 if never
 	Epoch bool  // a new epoch may begin because of it
 	Early bool  // the log may have lost its oldest part: `too_old` has a reason
 }
@@ -25,6 +26,9 @@ type Options struct {
 	Fresh int64
 	// Many and Bytes are what may be behind a cursor before it is `too_many`.
 	Many, Bytes int
+	// Behind is how far a server may be behind what was acknowledged before it answers
+	// a request, ns; after an incident, behind its end.
+	Behind int64
 	// Answer is how long after a removal was acknowledged it may still be unknown
 	// when it happened, ns.
 	Answer int64
@@ -32,7 +36,7 @@ type Options struct {
 
 // Defaults are those of the contract, with room for a busy machine.
 func Defaults() Options {
-	return Options{Fresh: 15e9, Many: 9_000, Bytes: 3 << 20, Answer: 10e9}
+	return Options{Fresh: 15e9, Many: 9_000, Bytes: 3 << 20, Behind: 3e9, Answer: 10e9}
 }
 
 // World is what all records are held against. It is made once and then only
@@ -167,6 +171,18 @@ func (w *World) Epochs(records []*verify.Record) (findings []Finding) {
 		}
 	}
 	return findings
+}
+
+// upToDate is the time up to which a server has certainly heard of what was
+// acknowledged, when it is asked something.
+func (w *World) upToDate(asked int64) int64 {
+	to := asked
+	for _, i := range w.incidents {
+		if i.At <= asked && (i.Until == 0 || asked <= i.Until+w.options.Behind) {
+			to = min(to, i.At)
+		}
+	}
+	return to - w.options.Behind
 }
 
 func (w *World) excused(at int64, which func(Incident) bool) bool {
