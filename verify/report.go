@@ -110,6 +110,11 @@ func (r *running) judge(stuck []check.Finding, metrics []string) *Report {
 		findings = append(findings, check.Finding{Offence: check.Malformed, Client: "the server", Text: h})
 	}
 	slices.SortStableFunc(findings, func(a, b check.Finding) int { return cmp.Compare(a.At, b.At) })
+	if r.Keep != "" {
+		if err := r.detail(filepath.Join(r.Keep, "findings.txt"), findings); err != nil {
+			r.logf("%v", err)
+		}
+	}
 	for _, f := range findings {
 		report.Offences[f.Offence]++
 		if report.Offences[f.Offence] <= maxFindings {
@@ -246,4 +251,34 @@ func counted[N int | int64](m map[string]N) string {
 		return "0"
 	}
 	return strings.Join(list, ", ")
+}
+
+// detail writes each finding with what happened to its client around it.
+func (r *running) detail(path string, findings []check.Finding) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	records := map[string]*verify.Record{}
+	for _, c := range r.crowd.records {
+		records[c.Client] = c
+	}
+	shown := map[string]int{}
+	for _, n := range findings {
+		if shown[n.Client]++; shown[n.Client] > maxFindings {
+			continue
+		}
+		fmt.Fprintf(f, "%v\n", n)
+		if c := records[n.Client]; c != nil {
+			for i := max(0, n.Entry-12); i < min(len(c.Entries), n.Entry+4); i++ {
+				e := c.Entries[i]
+				data := ""
+				if e.Data != nil {
+					data = *e.Data
+				}
+				fmt.Fprintf(f, "\t%d %9.3f %v %v %d %s %.400s\n", i, float64(e.At)/1e9, e.What, e.Cursor, e.Status, e.Reason, data)
+			}
+		}
+	}
+	return f.Close()
 }

@@ -272,9 +272,15 @@ func (r *running) settle(ctx context.Context) (stuck []check.Finding, err error)
 	members := r.model.Members()
 	r.mu.Unlock()
 	r.logf("all is written; waiting for %d clients to come to %v", len(r.crowd.ears), verify.Place{LSN: last})
+	said := time.Now()
 	for {
 		behind := r.crowd.behind(last, members)
+		if time.Since(said) > 5*time.Second && len(behind) > 0 {
+			said = time.Now()
+			r.logf("%d are not there yet; %s is at %v: %s", len(behind), behind[0].name, behind[0].reached, behind[0].state)
+		}
 		if len(behind) == 0 {
+			r.logf("all have come")
 			return stuck, nil
 		}
 		if pause(deadline, 50*time.Millisecond) != nil {

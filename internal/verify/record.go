@@ -37,6 +37,10 @@ const (
 	Passed
 )
 
+var whats = [...]string{"asked", "refused", "connected", "heard", "ready", "beat", "stale", "live", "reset", "closing", "cut", "paged", "broken", "passed"}
+
+func (w What) String() string { return whats[w] }
+
 // Entry is one thing that happened to a client, at a time.
 type Entry struct {
 	At     int64 // ns since the run's beginning, by the monotonic clock

@@ -74,7 +74,7 @@ func (c *walk) step(e verify.Entry) {
 		}
 		c.counts.Beats++
 		c.reach(e.Cursor)
-		if c.live {
+		if c.live && c.r.Kind != "slow" { // what it reads was said long before
 			c.fresh(e, e.At-c.w.options.Fresh, FalseLive)
 		}
 	case verify.Paged:

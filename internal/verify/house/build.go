@@ -117,8 +117,10 @@ func goOutput(ctx context.Context, args ...string) (string, error) {
 func (h *House) clockFile() string { return filepath.Join(h.options.Dir, "clock") }
 
 // SetClock makes the server's wall clock that of the machine and d, from now on.
-func (h *House) SetClock(d time.Duration) error {
-	f, err := os.OpenFile(h.clockFile(), os.O_CREATE|os.O_WRONLY, 0o600) // the same file: it is mapped
+func (h *House) SetClock(d time.Duration) error { return setClock(h.clockFile(), d) }
+
+func setClock(path string, d time.Duration) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600) // the same file: it is mapped
 	if err != nil {
 		return err
 	}

@@ -165,17 +165,20 @@ func slotInvalidated(ctx context.Context, n *Nemesis) error {
 		return err
 	}
 	for {
-		if err := n.house.Exec(ctx, `SELECT pg_logical_emit_message(false, 'verify.fill', repeat('x', 1000000)) FROM generate_series(1, 24)`); err != nil {
-			return err
+		// A segment that is left early counts whole, and costs nobody the reading of it.
+		for range 3 {
+			if err := n.house.Exec(ctx, `SELECT pg_logical_emit_message(false, 'verify.fill', 'x'); SELECT pg_switch_wal()`); err != nil {
+				return err
+			}
 		}
 		if err := n.house.Exec(ctx, `CHECKPOINT`); err != nil {
 			return err
 		}
-		ours, err := n.house.Ask(ctx, `SELECT (coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), (SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = $1)), 1e12) < 24000000)::text`, n.truthSlot)
+		ours, err := n.house.Ask(ctx, `SELECT (coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), (SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = $1)), 1e12) < 60000000)::text`, n.truthSlot)
 		if err != nil {
 			return err
 		}
-		theirs, err := n.house.Ask(ctx, `SELECT (pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) > 100000000)::text FROM pg_replication_slots WHERE slot_name = $1`, house.Slot)
+		theirs, err := n.house.Ask(ctx, `SELECT (pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) > 150000000)::text FROM pg_replication_slots WHERE slot_name = $1`, house.Slot)
 		if err != nil {
 			return err
 		}
@@ -187,7 +190,7 @@ func slotInvalidated(ctx context.Context, n *Nemesis) error {
 		}
 	}
 	return steps(
-		func() error { return n.house.Exec(ctx, `ALTER SYSTEM SET max_slot_wal_keep_size = '64MB'`) },
+		func() error { return n.house.Exec(ctx, `ALTER SYSTEM SET max_slot_wal_keep_size = '96MB'`) },
 		func() error { return n.house.Exec(ctx, `SELECT pg_reload_conf()`) },
 		func() error { return n.untilLost(ctx) },
 		func() error { return n.house.Exec(ctx, `ALTER SYSTEM RESET max_slot_wal_keep_size`) },
