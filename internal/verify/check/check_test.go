@@ -116,6 +116,9 @@ func (s *scene) end(lsn, ordinal uint64) *scene { // of u's membership
 func (s *scene) again(lsn, ordinal, from uint64) {
 	s.end(lsn, ordinal)
 	s.truth.Commits[from/100-1].Acked = 10 * second
+	if from == lsn {
+		s.truth.Commits[from/100-1].Acked = 30 * second
+	}
 	s.truth.Members = append(s.truth.Members, verify.Member{User: "u", Organization: "a", ID: "m3", Roles: []verify.Role{{Name: "AGENT"}}, From: verify.Place{LSN: from}})
 }
 
@@ -174,6 +177,10 @@ func TestEachOffenceIsFoundAndNothingElse(t *testing.T) {
 			s.again(300, 0, 400)
 			return s.ask(at(0, 0)).all(1, 2).hear(300, 0).all(5, 6)
 		}, check.Revoked},
+		{"who leaves and joins again in one transaction has never left", func(s *scene) *scene {
+			s.again(300, 0, 300)
+			return s.ask(at(0, 0)).all(1, 6)
+		}, ""},
 		{"one is left out", func(s *scene) *scene { return s.ask(at(0, 0)).all(1, 2).hear(300, 2) }, check.Lost},
 		{"the last is left out, and ready says that it was not", func(s *scene) *scene {
 			return s.ask(at(0, 0)).all(1, 5).hear(600, 0).word(verify.Ready, at(600, 3), "")

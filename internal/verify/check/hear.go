@@ -94,7 +94,7 @@ func (c *walk) match(p verify.Place, e verify.Event) {
 				return
 			}
 			if m, ok := c.w.membership(c.r.User, f.Organization, f.LSN-1); ok && !(m.Ended() && m.To.LSN < f.LSN) {
-				c.since[f.Organization] = m.From.LSN
+				c.since[f.Organization] = c.w.since(m)
 			}
 			c.counts.Facts++
 			return

@@ -77,20 +77,35 @@ func (c *walk) belongs(f *verify.Fact) (sight, Offence) {
 			continue
 		}
 		switch since, ok := c.since[f.Organization]; {
+		case m.From.LSN == f.LSN:
+			return may, "" // the transaction that made him one
 		case m.From.LSN < floor:
 			return never, Before // of a former membership
-		case ok && since != m.From.LSN:
+		case ok && since != c.w.since(m):
 			return never, Revoked // the stream has gone on through his removal
-		}
-		if m.From.LSN == f.LSN {
-			return may, "" // the transaction that made him one
 		}
 		return must, ""
 	}
-	if was {
+	switch m, ok := c.w.membership(c.r.User, f.Organization, f.LSN); {
+	case ok && m.From.LSN == f.LSN:
+		return may, "" // he is one again when it is over
+	case was:
 		return never, Revoked
 	}
 	return never, Before
+}
+
+// since is the commit since which somebody has been a member: one who leaves and
+// joins again in the same transaction has never been none.
+func (w *World) since(m verify.Member) uint64 {
+	since := m.From.LSN
+	for {
+		before, ok := w.membership(m.User, m.Organization, since-1)
+		if !ok || since == 0 || before.To.LSN != since {
+			return since
+		}
+		since = before.From.LSN
+	}
 }
 
 // ranks says whether the client's role may hear a fact: as of its commit, and as

@@ -26,6 +26,9 @@ type Options struct {
 	Fresh int64
 	// Many and Bytes are what may be behind a cursor before it is `too_many`.
 	Many, Bytes int
+	// Kept is how much of the newest events the log keeps whatever happens, in bytes
+	// of their payloads: a cursor in it is not `too_old`.
+	Kept int64
 	// Behind is how far a server may be behind what was acknowledged before it answers
 	// a request, ns; after an incident, behind its end.
 	Behind int64
@@ -36,7 +39,7 @@ type Options struct {
 
 // Defaults are those of the contract, with room for a busy machine.
 func Defaults() Options {
-	return Options{Fresh: 15e9, Many: 9_000, Bytes: 3 << 20, Behind: 3e9, Answer: 10e9}
+	return Options{Fresh: 15e9, Many: 9_000, Bytes: 3 << 20, Kept: 32 << 20, Behind: 3e9, Answer: 10e9}
 }
 
 // World is what all records are held against. It is made once and then only
@@ -46,6 +49,7 @@ type World struct {
 	facts     []verify.Fact
 	of        map[string][]int32 // by organization, indexes into facts
 	members   map[string]map[string][]verify.Member
+	sizes     []int64         // of all facts before each, bytes
 	commits   []verify.Commit // by LSN
 	acked     []acked         // by time
 	incidents []Incident
@@ -66,8 +70,10 @@ func New(t verify.Truth, incidents []Incident, o Options) *World {
 	slices.SortStableFunc(w.facts, func(a, b verify.Fact) int {
 		return cmp.Or(cmp.Compare(a.LSN, b.LSN), cmp.Compare(a.Ordinal, b.Ordinal))
 	})
+	w.sizes = make([]int64, len(w.facts)+1)
 	for i, f := range w.facts {
 		w.of[f.Organization] = append(w.of[f.Organization], int32(i))
+		w.sizes[i+1] = w.sizes[i] + int64(len(f.Payload))
 	}
 	for _, m := range t.Members {
 		if w.members[m.User] == nil {
@@ -124,6 +130,13 @@ func (w *World) at(p verify.Place) (first, end int) {
 	for end = first; end < len(w.facts) && order(w.facts[end], p) == 0; end++ {
 	}
 	return first, end
+}
+
+// between is how many bytes of events there are between two places.
+func (w *World) between(from, to verify.Place) int64 {
+	first, _ := w.at(from)
+	end, _ := w.at(to)
+	return w.sizes[max(first, end)] - w.sizes[first]
 }
 
 // merged are the facts of some organizations, and of all, in their order.
