@@ -189,7 +189,6 @@ func (r *running) commit(t verify.Transaction) {
 	defer r.mu.Unlock()
 	facts := r.model.Commit(t)
 	for i := range facts {
-		facts[i].Payload, _ = verify.Canonical(facts[i].Payload)
 		// The rule file of the fault "rules" does not name it.
 		if o := facts[i].Ordinal; o < uint64(len(t.Changes)) && t.Changes[o].Table == "media_assets" {
 			facts[i].May, facts[i].Why = true, "the rule file of the moment may not name media_assets"

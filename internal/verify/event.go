@@ -56,6 +56,19 @@ func Canonical(text string) (string, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return "", fmt.Errorf("text behind the JSON value")
 	}
+	return encode(v)
+}
+
+// Quote is a text as a canonical JSON string.
+func Quote(s string) string {
+	text, err := encode(s)
+	if err != nil {
+		panic(err) // a string can be written
+	}
+	return text
+}
+
+func encode(v any) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

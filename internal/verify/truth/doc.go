@@ -1,2 +1,15 @@
-// Package truth says what is to be heard.
+// Package truth answers one question: what was committed, and as what is each
+// change of it to be heard?
+//
+// A [Reader] follows the database's log by a slot of its own, which no fault is done
+// to, and tells every transaction once, in commit order, through restarts of the
+// database. A [Model], which is pure, says what is to come of it: the [verify.Fact]s,
+// and who belonged where from when to when. It was written from docs/PROTOCOL.md and
+// docs/RULES.md for the tables that the verifier writes to, and shares no line with
+// the product.
+//
+// It keeps no cache and needs no order but that of the log: parents are those of the
+// place where a change stands. Where the documents leave the server a choice (a row
+// whose parent moves behind it in the same transaction), the fact is marked with May
+// and why.
 package truth

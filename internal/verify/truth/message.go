@@ -124,26 +124,6 @@ func oneOf(value string, all ...string) bool {
 	return err == nil && slices.Contains(all, s)
 }
 
-// membersOf are the members of a JSON object, each canonical.
-func membersOf(text string) (map[string]string, error) {
-	canonical, err := Canonical(text)
-	if err != nil {
-		return nil, err
-	}
-	if canonical[0] != '{' {
-		return nil, errors.New("no object")
-	}
-	all := map[string]string{}
-	for f := (fields{text: canonical}); f.next(); {
-		name, err := unquote(f.name)
-		if err != nil {
-			return nil, err
-		}
-		all[name] = f.value
-	}
-	return all, nil
-}
-
 // only says whether an object has no other members.
 func only(members map[string]string, names ...string) bool {
 	for n := range members {
@@ -152,20 +132,4 @@ func only(members map[string]string, names ...string) bool {
 		}
 	}
 	return true
-}
-
-// texts reads an array of texts, canonical.
-func texts(value string) (all []string, err error) {
-	if value == "" || value[0] != '[' {
-		return nil, errors.New("no array")
-	}
-	for i := 1; i < len(value)-1; i++ {
-		end := skip(value, i)
-		s, err := unquote(value[i:end])
-		if err != nil {
-			return nil, err
-		}
-		all, i = append(all, s), end
-	}
-	return all, nil
 }

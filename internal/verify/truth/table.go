@@ -32,8 +32,8 @@ const (
 	integer             // as PostgreSQL prints it
 	decimal
 	boolean
-	moment // timestamp(3)
-	json   // jsonb
+	moment   // timestamp(3)
+	document // jsonb
 )
 
 // columns reads a list of names, all of a kind.
@@ -65,7 +65,7 @@ var tables = func() map[string]*table {
 			name: "properties", event: "property.update", parent: true, paths: []path{direct},
 			columns: slices.Concat(
 				columns(decimal, "price"), columns(integer, "bedrooms", "bathrooms"), columns(decimal, "size"), columns(integer, "yearBuilt"),
-				columns(json, "features"), columns(text, "description", "propertyType", "status", "transactionType", "createdBy"), created, updated),
+				columns(document, "features"), columns(text, "description", "propertyType", "status", "transactionType", "createdBy"), created, updated),
 		},
 		{
 			name: "addresses", event: "property.update", part: true, paths: []path{property},
@@ -82,7 +82,7 @@ var tables = func() map[string]*table {
 		{
 			name: "clients", event: "data.sync", entity: "client", parent: true, paths: []path{direct},
 			columns: slices.Concat(
-				columns(text, "id", "name", "email", "phone", "secondaryEmail", "secondaryPhone"), columns(json, "tags"),
+				columns(text, "id", "name", "email", "phone", "secondaryEmail", "secondaryPhone"), columns(document, "tags"),
 				columns(text, "clientType", "createdBy"), created, updated),
 		},
 		{

@@ -22,8 +22,8 @@ func (k kind) value(v *string) string {
 		return map[string]string{"t": "true", "f": "false"}[s]
 	case moment:
 		return instant(s)
-	case json:
-		out, err := Canonical(s)
+	case document:
+		out, err := verify.Canonical(s)
 		if err != nil {
 			return quote("no JSON: " + err.Error())
 		}
