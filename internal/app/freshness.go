@@ -25,6 +25,9 @@ type freshness struct {
 	wait func(context.Context) error // the barrier
 	tell func(orgcast.FeedState, time.Time)
 	now  func() time.Time
+	// healthy, if not nil, tells why the event log takes nothing. What it does not
+	// keep is not told either, however fresh the position is.
+	healthy func() error
 
 	ready chan struct{} // closed when the feed is fresh for the first time
 	once  sync.Once
@@ -118,7 +121,7 @@ func (f *freshness) lost(err error) {
 func (f *freshness) judge() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	live := !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter
+	live := f.health() == nil && !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter
 	if plant.StaleUntold { // what was live once stays so
 		live = live || f.live
 	}
@@ -134,6 +137,13 @@ func (f *freshness) judge() {
 	}
 }
 
+func (f *freshness) health() error {
+	if f.healthy == nil {
+		return nil
+	}
+	return f.healthy()
+}
+
 // Ready is closed when the feed has been fresh for the first time.
 func (f *freshness) Ready() <-chan struct{} { return f.ready }
 
@@ -147,6 +157,9 @@ func (f *freshness) last() time.Time {
 
 // Fresh is nil while the feed is where the database is, or why it is not.
 func (f *freshness) Fresh() error {
+	if err := f.health(); err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
