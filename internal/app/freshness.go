@@ -15,6 +15,7 @@ import (
 const (
 	staleAfter = 10 * time.Second
 	freshEvery = 2 * time.Second
+	judgeEvery = freshEvery / 4
 )
 
 // errNeverReady is the feed's state until it is fresh for the first time.
@@ -52,7 +53,7 @@ func (f *freshness) run(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	asking.Go(func() { f.ask(ctx) })
-	ticker := time.NewTicker(freshEvery / 4)
+	ticker := time.NewTicker(judgeEvery)
 	defer ticker.Stop()
 	for {
 		select {
@@ -121,8 +122,8 @@ func (f *freshness) lost(err error) {
 func (f *freshness) judge() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	live := f.health() == nil && !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter
-	if plant.StaleUntold { // what was live once stays so
+	live := f.health() == nil && !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter-judgeEvery // the next look would be too late
+	if plant.StaleUntold {                                                                                    // what was live once stays so
 		live = live || f.live
 	}
 	if live == f.live {
