@@ -265,6 +265,7 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 	s.barrier = replication.NewBarrier(s.flushPosition, s.requestReply, replication.BarrierOptions{})
 	s.forced = replication.NewBarrier(s.forcedPosition, s.requestReply, replication.BarrierOptions{})
 	s.freshness = newFreshness(s.barrier.Wait, s.hub.SetFeed)
+	s.freshness.healthy = s.health
 	s.newFeed = func(log feed.Log) *feed.Feed {
 		passed := func(end orgcast.LSN) {
 			s.barrier.Passed(end)

@@ -15,6 +15,7 @@ import (
 const (
 	staleAfter = 10 * time.Second
 	freshEvery = 2 * time.Second
+	judgeEvery = freshEvery / 4
 )
 
 // errNeverReady is the feed's state until it is fresh for the first time.
@@ -25,6 +26,9 @@ type freshness struct {
 	wait func(context.Context) error // the barrier
 	tell func(orgcast.FeedState, time.Time)
 	now  func() time.Time
+	// healthy, if not nil, tells why the event log takes nothing. What it does not
+	// keep is not told either, however fresh the position is.
+	healthy func() error
 
 	ready chan struct{} // closed when the feed is fresh for the first time
 	once  sync.Once
@@ -49,7 +53,7 @@ func (f *freshness) run(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	asking.Go(func() { f.ask(ctx) })
-	ticker := time.NewTicker(freshEvery / 4)
+	ticker := time.NewTicker(judgeEvery)
 	defer ticker.Stop()
 	for {
 		select {
@@ -118,8 +122,8 @@ func (f *freshness) lost(err error) {
 func (f *freshness) judge() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	live := !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter
-	if plant.StaleUntold { // what was live once stays so
+	live := f.health() == nil && !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter-judgeEvery // the next look would be too late
+	if plant.StaleUntold {                                                                                    // what was live once stays so
 		live = live || f.live
 	}
 	if live == f.live {
@@ -132,6 +136,13 @@ func (f *freshness) judge() {
 	} else {
 		f.tell(orgcast.FeedStale, f.fresh)
 	}
+}
+
+func (f *freshness) health() error {
+	if f.healthy == nil {
+		return nil
+	}
+	return f.healthy()
 }
 
 // Ready is closed when the feed has been fresh for the first time.
@@ -147,6 +158,9 @@ func (f *freshness) last() time.Time {
 
 // Fresh is nil while the feed is where the database is, or why it is not.
 func (f *freshness) Fresh() error {
+	if err := f.health(); err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {

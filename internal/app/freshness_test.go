@@ -94,3 +94,37 @@ func TestALostFeedIsStaleAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestAnUnhealthyLogIsStaleWhateverThePositionIs: what is not kept is not told,
+// and the reason is the log's, not the barrier's.
+func TestAnUnhealthyLogIsStaleWhateverThePositionIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var full atomic.Bool
+		var told atomic.Value
+		errFull := errors.New("the disk is full")
+		f := newFreshness(func(context.Context) error { return nil }, func(s orgcast.FeedState, _ time.Time) { told.Store(s) })
+		f.healthy = func() error {
+			if full.Load() {
+				return errFull
+			}
+			return nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { f.run(ctx); close(done) }()
+		<-f.Ready()
+		for _, want := range []orgcast.FeedState{orgcast.FeedStale, orgcast.FeedLive, orgcast.FeedStale} {
+			full.Store(want == orgcast.FeedStale)
+			if err := f.Fresh(); full.Load() != errors.Is(err, errFull) {
+				t.Errorf("the operator is told %v at once", err)
+			}
+			<-time.After(time.Second)
+			synctest.Wait()
+			if told.Load() != want {
+				t.Errorf("after a second streams are told %v, want %v", told.Load(), want)
+			}
+		}
+		cancel()
+		<-done
+	})
+}

@@ -68,12 +68,17 @@ type source struct {
 // whatever breaks. An error is one that trying again can't help.
 func (s *source) start(ctx context.Context) error {
 	backoff := replication.Backoff{Rand: rand.Float64}
+	waiting := false // for space
 	for ctx.Err() == nil {
 		err := s.open()
+		if err != nil && !errors.Is(err, eventlog.ErrLocked) && !errors.Is(err, eventlog.ErrNoSpace) {
+			return err
+		}
+		if err == nil {
+			err = s.room()
+		}
 		if err == nil {
 			err = s.session(ctx)
-		} else if !errors.Is(err, eventlog.ErrLocked) && !errors.Is(err, eventlog.ErrNoSpace) {
-			return err
 		}
 		if ctx.Err() != nil {
 			break
@@ -95,13 +100,32 @@ func (s *source) start(ctx context.Context) error {
 			s.freshness.lost(err)
 		}
 		s.freshness.down(err)
-		s.interrupted()
 		pause := backoff.Next(time.Now())
-		s.log.Warn("change feed interrupted", "error", err, "hint", orgcast.Hint(err), "retry_in", pause.Round(time.Millisecond))
+		full := errors.Is(err, eventlog.ErrNoSpace)
+		if full {
+			pause = roomEvery
+		}
+		if !full || !waiting { // once for each time that it is full
+			s.interrupted()
+			s.log.Warn("change feed interrupted", "error", err, "hint", orgcast.Hint(err), "retry_in", pause.Round(time.Millisecond))
+		}
+		waiting = full
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
+	}
+	return nil
+}
+
+// roomEvery is how often a disk that was full is looked at again.
+const roomEvery = 2 * time.Second
+
+// room is an error while the log's disk is full: nothing is read from the slot
+// then, and who waits for it may have it.
+func (s *source) room() error {
+	if err := s.events.Health(); errors.Is(err, eventlog.ErrNoSpace) {
+		return err
 	}
 	return nil
 }
@@ -141,16 +165,17 @@ func (s *source) Ready() <-chan struct{} { return s.freshness.Ready() }
 
 // Fresh is nil while the feed is where the database is and the log takes what
 // comes; else the reason.
-func (s *source) Fresh() error {
+func (s *source) Fresh() error { return s.freshness.Fresh() }
+
+// health tells why the log takes nothing, nil if it does or is not open yet.
+func (s *source) health() error {
 	if plant.StaleUntold && s.served() { // nor does the log's trouble count
 		return nil
 	}
 	if events := s.opened.Load(); events != nil {
-		if err := events.Health(); err != nil {
-			return err
-		}
+		return events.Health()
 	}
-	return s.freshness.Fresh()
+	return nil
 }
 
 // Read reads from the log, for the hub.

@@ -113,7 +113,7 @@ func (s *source) lookAtSlot(ctx context.Context, look *inspector) error {
 
 // watch looks at the database while the stream runs: at all of it every
 // checkEvery, and as soon as the table of members is not what it was; every second
-// at whether the WAL may have left something out.
+// at whether the WAL may have left something out, and whether the log has room.
 func (s *source) watch(ctx context.Context, look *inspector, fingerprint string) error {
 	ticker := time.NewTicker(membersEvery)
 	defer ticker.Stop()
@@ -129,6 +129,9 @@ func (s *source) watch(ctx context.Context, look *inspector, fingerprint string)
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		}
+		if err := s.room(); err != nil {
+			return err
 		}
 		look.mu.Lock()
 		_, state, err := s.members(ctx, look.conn)

@@ -64,6 +64,7 @@ type message struct {
 	Source         string `json:"source"`
 	Cursor         string `json:"cursor"`
 	Reason         string `json:"reason"`
+	State          string `json:"state"`
 	Reconnect      *bool  `json:"reconnect"`
 	RetryMS        *int   `json:"retryMs"`
 	Payload        struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/cluster"
 	"github.com/oikion/orgcast/internal/pgtest"
 	"github.com/oikion/orgcast/internal/session"
 )
@@ -27,7 +28,13 @@ type house struct {
 // newHouse makes the application's database without orgcast.
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	h := &house{DB: pgtest.Database(t, pgtest.OikionSchema()), password: rand.Text()}
+	return newHouseOn(t, pgtest.Cluster(t))
+}
+
+// newHouseOn makes it in a cluster of the test's own.
+func newHouseOn(t testing.TB, c *cluster.Cluster) *house {
+	t.Helper()
+	h := &house{DB: pgtest.DatabaseOn(t, c, pgtest.OikionSchema()), password: rand.Text()}
 	h.role = h.Role("orgcast")
 	secret := rand.Text() + rand.Text()
 	h.environ = map[string]string{
@@ -60,7 +67,13 @@ func (h *house) setUp(t testing.TB, args ...string) string {
 // with a member, user_1 … user_n, a property and a client.
 func settled(t testing.TB, n int) *house {
 	t.Helper()
-	h := newHouse(t)
+	return settledOn(t, pgtest.Cluster(t), n)
+}
+
+// settledOn is it in a cluster of the test's own.
+func settledOn(t testing.TB, c *cluster.Cluster, n int) *house {
+	t.Helper()
+	h := newHouseOn(t, c)
 	h.fill(t, n)
 	h.setUp(t)
 	return h

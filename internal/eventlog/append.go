@@ -23,6 +23,9 @@ import (
 //
 // committed is the commit time of the last transaction, the zero time if there is
 // none.
+//
+// ErrNoSpace: less than [Options.MinFree] is free. Nothing was applied, and the
+// batch may come again when there is.
 func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 	l.write.Lock()
 	defer l.write.Unlock()
@@ -109,6 +112,9 @@ func (l *Log) admit(b *Batch, end orgcast.LSN) error {
 	ready, epoch := l.ready, l.epoch
 	l.mu.RUnlock()
 	position := l.Position()
+	if err := l.room(); err != nil {
+		return err
+	}
 	switch {
 	case !ready:
 		return ErrEmpty

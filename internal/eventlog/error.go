@@ -14,7 +14,8 @@ var (
 	ErrForeign = errors.New("the directory is not an event log")
 	// ErrNewer: the log was written by a newer program.
 	ErrNewer = errors.New("the log has a newer format")
-	// ErrNoSpace: less than [Options.MinFree] is free.
+	// ErrNoSpace: less than [Options.MinFree] is free. It ends by itself when there
+	// is more.
 	ErrNoSpace = errors.New("too little free disk space")
 	// ErrClosed is returned after [Log.Close].
 	ErrClosed = errors.New("the log is closed")

@@ -258,3 +258,45 @@ func TestCloseMayMeetAPurge(t *testing.T) {
 		meeting.Wait()
 	}
 }
+
+// TestASlowDiskHoldsTheWriterBackAndNothingElse: each fsync takes long. What is
+// appended is read at once, durable later and in order, and nobody calls it stuck.
+func TestASlowDiskHoldsTheWriterBackAndNothingElse(t *testing.T) {
+	const sync, batches = 20 * time.Millisecond, 200
+	var syncs atomic.Int64
+	var last atomic.Uint64
+	log := open(t, "log", eventlog.Options{
+		FS: walSyncs(vfs.NewMem(), func() error {
+			syncs.Add(1)
+			<-time.After(sync)
+			return nil
+		}),
+		Hooks: eventlog.Hooks{Durable: func(end orgcast.LSN) {
+			if before := last.Swap(uint64(end)); before >= uint64(end) {
+				t.Errorf("durable up to %d after %d", end, before)
+			}
+		}},
+	})
+	eventlogtest.Begin(t, log)
+	begun := syncs.Load()
+	for i := range orgcast.LSN(batches) {
+		eventlogtest.Append(t, log, 2001+10*i, eventlogtest.Event("a", 2000+10*i, 0))
+		if err := log.Health(); err != nil {
+			t.Fatalf("batch %d: %v", i, err)
+		}
+		if n := log.Stats().InFlight; n > 17 { // one is on its way in
+			t.Fatalf("%d batches wait for their fsync", n)
+		}
+	}
+	if n := len(eventlogtest.Read(t, log, "a", log.Floor(), eventlogtest.At(1<<62, 0))); n != batches {
+		t.Fatalf("%d of %d events can be read", n, batches)
+	}
+	if log.Durable() >= log.Position() {
+		t.Fatal("all is durable already: the disk is not slow")
+	}
+	settle(log)
+	if n := syncs.Load() - begun; log.Durable() != log.Position() || last.Load() != uint64(log.Position()) || n > batches/4 {
+		t.Fatalf("durable %d, told %d, position %d, %d fsyncs for %d batches", log.Durable(), last.Load(), log.Position(), n, batches)
+	}
+	mustClose(t, log)
+}

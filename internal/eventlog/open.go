@@ -24,7 +24,7 @@ func Open(dir string, o Options) (*Log, error) {
 	}
 	l, err := open(dir, o)
 	if err == nil || !damaged(err) {
-		return l, err
+		return l, full(err)
 	}
 	if o.Hooks.Damaged != nil {
 		o.Hooks.Damaged(err)
@@ -35,10 +35,19 @@ func Open(dir string, o Options) (*Log, error) {
 	}
 	why := err
 	if l, err = open(dir, o); err != nil {
-		return nil, err
+		return nil, full(err)
 	}
 	l.recovered = why
 	return l, nil
+}
+
+// full makes the system's own word for it ErrNoSpace: a disk without a single
+// byte is not looked at, but met.
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return orgcast.WithHint("open log", fmt.Errorf("%w: %w", ErrNoSpace, err), "free disk space")
+	}
+	return err
 }
 
 // open opens the log as it is.

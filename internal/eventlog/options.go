@@ -39,9 +39,9 @@ type Options struct {
 	MaxAge time.Duration
 	// SegmentAge is after how long a new segment is begun. Default 6 h.
 	SegmentAge time.Duration
-	// MinFree is the free disk space in bytes below which Open refuses and, while
-	// running, the oldest segments are given up. A quarter of it is held back in
-	// a reserve file. Default 256 MiB; negative: never look.
+	// MinFree is the free disk space in bytes below which Open and Append refuse;
+	// from an eighth more on, the oldest segments are given up. A quarter of it is
+	// held back in a reserve file. Default 256 MiB; negative: never look.
 	MinFree int64
 	// Replays is how many readers may read at once. Default 4.
 	Replays int

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -15,8 +16,18 @@ import (
 // when the disk is almost full: Pebble needs some room to remove anything.
 type space struct {
 	free    atomic.Int64 // bytes; -1 if the file system does not tell
+	looked  atomic.Int64 // when that was, by our clock
 	reserve atomic.Bool
 }
+
+// lookEvery is how old the figure may be for an append to go on it: a neighbour
+// fills a disk faster than the keeper looks, and on a full one Pebble hangs, or
+// takes the process with it. A look is one system call, of a microsecond.
+const lookEvery = time.Millisecond
+
+// leastFree is what must be free for segments to be given up: removing them writes
+// a little first, and Pebble does not survive it if that fails.
+const leastFree = 64 << 10
 
 // health is an error while less than minFree is free.
 func (s *space) health(minFree int64) error {
@@ -43,7 +54,22 @@ func (l *Log) measure() (int64, error) {
 		}
 	}
 	l.space.free.Store(free)
+	l.space.looked.Store(l.opts.Now().UnixNano())
 	return free, nil
+}
+
+// room refuses what would be written to a disk that is nearly full.
+func (l *Log) room() error {
+	if l.opts.Now().UnixNano()-l.space.looked.Load() >= int64(lookEvery) {
+		if _, err := l.measure(); err != nil {
+			return err
+		}
+	}
+	err := l.space.health(l.opts.MinFree)
+	if err != nil {
+		l.poke() // the reserve is for what Pebble does in the background
+	}
+	return err
 }
 
 // checkSpaceAtOpen refuses a disk on which Pebble's Open might hang.
@@ -64,7 +90,8 @@ func (l *Log) checkSpaceAtOpen() error {
 }
 
 // look measures, gives the reserve back or takes it again, and tells whether
-// segments must be given up.
+// segments must be given up: a little before nothing is appended any more, so that
+// a log which shares its disk with others loses its oldest and goes on.
 func (l *Log) look() (low bool, err error) {
 	free, err := l.measure()
 	if err != nil || free < 0 {
@@ -72,14 +99,16 @@ func (l *Log) look() (low bool, err error) {
 	}
 	switch {
 	case free < l.opts.reserveBytes():
-		err = l.giveReserve()
+		if err = l.giveReserve(); err == nil {
+			free, err = l.measure()
+		}
 	case free >= l.opts.MinFree+2*l.opts.reserveBytes():
 		err = l.holdReserve()
 	}
 	if err != nil {
 		l.trouble(err) // and go on: giving segments up is what helps
 	}
-	return free < l.opts.MinFree, nil
+	return free < l.opts.MinFree+l.opts.MinFree/8 && free >= leastFree, nil
 }
 
 func (l *Log) reserveName() string { return l.opts.FS.PathJoin(l.dir, reserveFile) }

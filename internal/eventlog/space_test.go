@@ -63,3 +63,40 @@ func TestALowDiskIsUnhealthyAndCostsTheOldestSegments(t *testing.T) {
 	}
 	mustClose(t, log)
 }
+
+// TestAFullDiskTakesNothingUntilThereIsSpace: a neighbour fills it between two
+// looks of the keeper, which does not come here. What was refused comes again.
+func TestAFullDiskTakesNothingUntilThereIsSpace(t *testing.T) {
+	const minFree = 4 << 20
+	clock, fs := newClock(), vfs.NewCrashableMem()
+	free := func(n uint64) {
+		fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: n, TotalBytes: 1 << 30})
+		clock.move(time.Millisecond)
+	}
+	free(100 << 20)
+	log := open(t, "log", eventlog.Options{FS: fs, Now: clock.now, MinFree: minFree})
+	eventlogtest.Begin(t, log)
+	for i := range orgcast.LSN(5) {
+		put := func() error {
+			log.Batch().Event(eventlogtest.Event("a", 2000+10*i, 0))
+			return log.Append(log.Batch(), 2001+10*i, eventlogtest.Committed)
+		}
+		free(minFree - 1)
+		for range 2 {
+			if err := put(); !errors.Is(err, eventlog.ErrNoSpace) || orgcast.Hint(err) == "" {
+				t.Fatalf("append to a full disk: %v", err)
+			}
+		}
+		if err := log.Append(log.Batch(), 2001+10*i, time.Time{}); !errors.Is(err, eventlog.ErrNoSpace) {
+			t.Fatalf("a position alone: %v", err)
+		}
+		free(minFree)
+		if err := put(); err != nil {
+			t.Fatalf("the same again, with space: %v", err)
+		}
+	}
+	if n := len(eventlogtest.Read(t, log, "a", log.Floor(), eventlogtest.At(1<<62, 0))); n != 5 || log.Position() != 2041 {
+		t.Fatalf("%d events, position %d", n, log.Position())
+	}
+	mustClose(t, log)
+}

@@ -30,8 +30,14 @@ type DB struct {
 
 var (
 	databases atomic.Int64
-	templates sync.Map // sum of the SQL -> *template
+	templates sync.Map // origin -> *template
 )
+
+// origin is where a template is, and the sum of its SQL.
+type origin struct {
+	cluster *cluster.Cluster
+	sum     [sha256.Size]byte
+}
 
 // template is a database that holds what one SQL text makes. Copying it is
 // faster than running the text again.
@@ -47,7 +53,12 @@ type template struct {
 // binary, as superuser: it must not make roles.
 func Database(t testing.TB, sql ...string) *DB {
 	t.Helper()
-	c := Cluster(t)
+	return DatabaseOn(t, Cluster(t), sql...)
+}
+
+// DatabaseOn is [Database] in another cluster than the shared one: see [Own].
+func DatabaseOn(t testing.TB, c *cluster.Cluster, sql ...string) *DB {
+	t.Helper()
 	from, err := templateFor(c, strings.Join(sql, ";\n"))
 	if err != nil {
 		t.Fatalf("pgtest: make template database: %v", err)
@@ -66,7 +77,7 @@ func templateFor(c *cluster.Cluster, sql string) (string, error) {
 		return "template0", nil
 	}
 	sum := sha256.Sum256([]byte(sql))
-	v, _ := templates.LoadOrStore(sum, &template{name: fmt.Sprintf("template_%x", sum[:8])})
+	v, _ := templates.LoadOrStore(origin{c, sum}, &template{name: fmt.Sprintf("template_%x", sum[:8])})
 	tpl := v.(*template)
 	tpl.once.Do(func() {
 		ctx := context.Background()

@@ -90,5 +90,21 @@ func Cluster(t testing.TB) *cluster.Cluster {
 	return shared.cluster
 }
 
+// Own is a cluster of one test's own, which may stop, freeze and configure it while
+// others run. It ends with the test.
+func Own(t testing.TB, settings map[string]string) *cluster.Cluster {
+	t.Helper()
+	c, err := cluster.Start(context.Background(), cluster.Options{Settings: settings})
+	if err != nil {
+		t.Fatalf("pgtest: %v (%s)", err, orgcast.Hint(err))
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Errorf("pgtest: close cluster: %v", err)
+		}
+	})
+	return c
+}
+
 // OikionSchema is the first application's schema, for [Database].
 func OikionSchema() string { return oikion.Schema }
