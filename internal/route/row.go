@@ -139,7 +139,7 @@ func (r *Router) differs(columns []boundColumn, c *orgcast.Change) bool {
 // appendValue appends a column's value; the caller has seen that it was sent.
 func (b *boundColumn) appendValue(dst []byte, v *orgcast.Value) []byte {
 	if v.Kind != orgcast.Text {
-		return append(dst, "null"...)
+		return append(dst, b.null...)
 	}
 	return b.encode(dst, v.Text)
 }
