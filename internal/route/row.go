@@ -49,6 +49,9 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	var replaced orgcast.OrganizationID
 	again := false // the row's key is one that the transaction deleted
 	if b.rows != nil {
+		if reason == ReasonNoOldRow && c.Operation == orgcast.Update {
+			before = r.indexed(b, c) // for its children: they have moved, whatever is told of it
+		}
 		if c.New != nil && len(b.deleted) > 0 {
 			replaced, again = r.replaced(b, c.New[b.id].Text)
 		}
