@@ -9,17 +9,17 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/eventlog"
 	"github.com/oikion/orgcast/internal/eventlog/eventlogtest"
 	"github.com/oikion/orgcast/internal/pgoutput/pgoutputtest"
+	"github.com/oikion/orgcast/internal/pgtest"
 	"github.com/oikion/orgcast/internal/publish"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func TestATransactionGoesToLogDirectoryHubAndBarrierInThisOrder(t *testing.T) {
 	f, w := begin(t)

@@ -70,6 +70,7 @@ var session = map[string]string{
 	"intervalstyle":      "iso_8601",
 	"bytea_output":       "hex",
 	"extra_float_digits": "1",
+	"lc_monetary":        "C",
 	// The text of regclass and its kin is qualified or not by the search path.
 	"search_path": "pg_catalog",
 	// Shorter restarts a long unpublished transaction for ever on PostgreSQL 14,

@@ -122,6 +122,8 @@ type boundColumn struct {
 	// field is what it is called in updatedFields, quoted.
 	field  string
 	encode encoder
+	// null is what a null is.
+	null string
 }
 
 // lead is a short text that is appended over and over: a copy of a fixed size is
@@ -188,7 +190,8 @@ func (r *Router) bind(rel *orgcast.Relation) *binding {
 		}
 		as := cmp.Or(c.As, c.Column)
 		name := string(sse.AppendString(nil, as))
-		return boundColumn{i, name, newLead(`},` + name + `:{"new":`), string(sse.AppendString(nil, prefix+as)), r.types.encoderOf(rel.Columns[i].TypeOID)}, true
+		oid := rel.Columns[i].TypeOID
+		return boundColumn{i, name, newLead(`},` + name + `:{"new":`), string(sse.AppendString(nil, prefix+as)), r.types.encoderOf(oid), r.types.nullOf(oid)}, true
 	}
 	prefix := ""
 	switch t.kind {

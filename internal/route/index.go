@@ -23,6 +23,19 @@ func (r *Router) childrenMoved(b *binding, c *orgcast.Change, out *Output, befor
 	}
 }
 
+// indexed tells whose an updated parent was, of which the WAL does not say it: its
+// replica identity is not FULL. Without an old row the key is what it was.
+func (r *Router) indexed(b *binding, c *orgcast.Change) (organization orgcast.OrganizationID) {
+	key, is, _ := keyOf(c.Old, b.id)
+	if !is {
+		key, is, _ = keyOf(c.New, b.id)
+	}
+	if is {
+		organization, _ = r.resolveParent(b.table, key, atPlace, 0)
+	}
+	return organization
+}
+
 // replaced tells whose a row was, if anybody's, that the transaction at hand
 // deleted and whose key it now gives to another: children that stay with the key
 // have moved.

@@ -3,6 +3,8 @@ package route
 import (
 	"bytes"
 	"strconv"
+
+	"github.com/oikion/orgcast/internal/sse"
 )
 
 // appendInteger appends an integer.
@@ -17,9 +19,12 @@ func appendInteger(dst, text []byte) []byte {
 	return append(dst, text...)
 }
 
-// appendNumber appends a float. NaN and the infinities are null, as
+// appendNumber appends a float. NaN and the infinities are null, and -0 is 0, as
 // JSON.stringify has them.
 func appendNumber(dst, text []byte) []byte {
+	if string(text) == "-0" {
+		return append(dst, '0')
+	}
 	if !isNumber(text) {
 		return append(dst, "null"...)
 	}
@@ -112,6 +117,21 @@ func appendNumeric(dst, text []byte) []byte {
 		}
 	}
 	return append(dst, '"')
+}
+
+// appendMoney appends an amount as [appendNumeric] does: "-$1,234.50", as it is
+// printed under lc_monetary = C. What another locale printed is a text.
+func appendMoney(dst, text []byte) []byte {
+	amount, negative := bytes.CutPrefix(text, []byte("-"))
+	amount, ok := bytes.CutPrefix(amount, []byte("$"))
+	amount = bytes.ReplaceAll(amount, []byte(","), nil)
+	if !ok || !isNumber(amount) {
+		return sse.AppendText(dst, text)
+	}
+	if negative {
+		amount = append([]byte{'-'}, amount...)
+	}
+	return appendNumeric(dst, amount)
 }
 
 // appendExponential appends d.ddde±x, where the digits are those of a and b.

@@ -41,7 +41,7 @@ func appendNew(f []byte, columns []boundColumn, row []orgcast.Value) []byte {
 		case orgcast.Text:
 			f = column.encode(column.isNew.append(f), v.Text)
 		case orgcast.Null:
-			f = append(column.isNew.append(f), "null"...)
+			f = append(column.isNew.append(f), column.null...)
 		}
 	}
 	if len(f) == start {

@@ -50,6 +50,9 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	var replaced orgcast.OrganizationID
 	again := false // the row's key is one that the transaction deleted
 	if b.rows != nil {
+		if reason == ReasonNoOldRow && c.Operation == orgcast.Update {
+			before = r.indexed(b, c) // for its children: they have moved, whatever is told of it
+		}
 		if c.New != nil && len(b.deleted) > 0 {
 			replaced, again = r.replaced(b, c.New[b.id].Text)
 		}
@@ -144,7 +147,7 @@ func (r *Router) differs(columns []boundColumn, c *orgcast.Change) bool {
 // appendValue appends a column's value; the caller has seen that it was sent.
 func (b *boundColumn) appendValue(dst []byte, v *orgcast.Value) []byte {
 	if v.Kind != orgcast.Text {
-		return append(dst, "null"...)
+		return append(dst, b.null...)
 	}
 	return b.encode(dst, v.Text)
 }

@@ -84,6 +84,9 @@ func appendTime(dst, text []byte) []byte {
 		return append(dst, "null"...)
 	}
 	millis, _ := clockRest(text[clockForm.length:])
+	if string(text[:2]) == "24" { // 24:00:00: the day's end is the next one's beginning
+		return append(dst, `"1970-01-02T00:00:00.000Z"`...)
+	}
 	dst = append(dst, `"1970-01-01T`...)
 	return appendClock(dst, text, millis)
 }

@@ -20,9 +20,11 @@ const (
 	oidInt8        = 20
 	oidInt2        = 21
 	oidInt4        = 23
+	oidOID         = 26
 	oidJSON        = 114
 	oidFloat4      = 700
 	oidFloat8      = 701
+	oidMoney       = 790
 	oidDate        = 1082
 	oidTime        = 1083
 	oidTimestamp   = 1114
@@ -38,9 +40,11 @@ var scalars = map[uint32]encoder{
 	oidInt2:        appendInteger,
 	oidInt4:        appendInteger,
 	oidInt8:        sse.AppendText, // a BigInt is no JSON number in JavaScript
+	oidOID:         appendInteger,
 	oidFloat4:      appendNumber,
 	oidFloat8:      appendNumber,
 	oidNumeric:     appendNumeric,
+	oidMoney:       appendMoney,
 	oidJSON:        sse.AppendJSON,
 	oidJSONB:       sse.AppendJSON,
 	oidDate:        appendDate,
@@ -50,12 +54,17 @@ var scalars = map[uint32]encoder{
 	oidTimestamptz: appendTimestamp,
 }
 
-// arrays maps the built-in array types to their elements'. Every other type is
-// text: uuid, enum, inet, interval, range, composite.
+// arrays maps the built-in array types to their elements', or to 0 for text.
+// Every other type is text: uuid, enum, inet, interval, range, composite; and an
+// array of boxes, whose elements no comma parts.
 var arrays = map[uint32]uint32{
-	1000: oidBool, 1001: oidBytea, 1005: oidInt2, 1007: oidInt4, 1016: oidInt8, 1021: oidFloat4, 1022: oidFloat8,
-	1231: oidNumeric, 199: oidJSON, 3807: oidJSONB, 1115: oidTimestamp, 1185: oidTimestamptz, 1182: oidDate, 1183: oidTime, 1270: oidTimetz,
-	1002: 0, 1003: 0, 1009: 0, 1014: 0, 1015: 0, 2951: 0, 1041: 0, 651: 0, 1187: 0,
+	1000: oidBool, 1001: oidBytea, 1005: oidInt2, 1007: oidInt4, 1016: oidInt8, 1028: oidOID, 1021: oidFloat4, 1022: oidFloat8,
+	1231: oidNumeric, 791: oidMoney, 199: oidJSON, 3807: oidJSONB, 1115: oidTimestamp, 1185: oidTimestamptz, 1182: oidDate, 1183: oidTime, 1270: oidTimetz,
+	1002: 0, 1003: 0, 1009: 0, 1014: 0, 1015: 0, 1263: 0, 143: 0, 1561: 0, 1563: 0, 2951: 0, // char, name, text, bpchar, varchar, cstring, xml, bit, varbit, uuid
+	651: 0, 1041: 0, 1040: 0, 775: 0, 1187: 0, 3221: 0, 3643: 0, 3645: 0, 4073: 0, // cidr, inet, macaddr, macaddr8, interval, pg_lsn, tsvector, tsquery, jsonpath
+	629: 0, 719: 0, 1017: 0, 1018: 0, 1019: 0, 1027: 0, // line, circle, point, lseg, path, polygon
+	3905: 0, 3907: 0, 3909: 0, 3911: 0, 3913: 0, 3927: 0, // ranges
+	6150: 0, 6151: 0, 6152: 0, 6153: 0, 6155: 0, 6157: 0, // multiranges
 }
 
 // Types says of the types that are not built in what their values are: a
@@ -70,8 +79,8 @@ type Type struct {
 	Element uint32
 }
 
-// encoderOf finds the encoder of a type; domains end within a few steps.
-func (t Types) encoderOf(oid uint32) encoder {
+// baseOf is what a domain is a domain of, within a few steps, or the type itself.
+func (t Types) baseOf(oid uint32) uint32 {
 	for range 16 {
 		known := t[oid]
 		if known.Base == 0 {
@@ -79,6 +88,21 @@ func (t Types) encoderOf(oid uint32) encoder {
 		}
 		oid = known.Base
 	}
+	return oid
+}
+
+// nullOf is what a null of a type is: Prisma Client has no null list.
+func (t Types) nullOf(oid uint32) string {
+	oid = t.baseOf(oid)
+	if _, ok := arrays[oid]; ok || t[oid].Element != 0 {
+		return "[]"
+	}
+	return "null"
+}
+
+// encoderOf finds the encoder of a type.
+func (t Types) encoderOf(oid uint32) encoder {
+	oid = t.baseOf(oid)
 	if element := t[oid].Element; element != 0 && t[element].Element == 0 {
 		return arrayOf(t.encoderOf(element)) // PostgreSQL has no array of arrays
 	}

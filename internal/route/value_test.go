@@ -27,6 +27,7 @@ func TestValuesAreWhatPrismaShows(t *testing.T) {
 		{"a float", oidFloat8, "0.1", `0.1`},
 		{"a large float", oidFloat8, "1e+20", `1e+20`},
 		{"a small float", oidFloat4, "-1.5e-07", `-1.5e-07`},
+		{"minus nothing", oidFloat8, "-0", `0`},
 		{"NaN", oidFloat8, "NaN", `null`},
 		{"infinity", oidFloat8, "-Infinity", `null`},
 		{"no number", oidInt4, "1-2", `null`},
@@ -45,6 +46,9 @@ func TestValuesAreWhatPrismaShows(t *testing.T) {
 		{"1e-7", oidNumeric, "0.0000001", `"1e-7"`},
 		{"digits below 1e-7", oidNumeric, "-0.000000012340", `"-1.234e-8"`},
 		{"no numeric", oidNumeric, "1.2.3", `null`},
+		{"money", oidMoney, "-$1,234.50", `"-1234.5"`},
+		{"money of another locale", oidMoney, "1.234,50 €", `"1.234,50 €"`},
+		{"no money", oidMoney, "$1.2.3", `"$1.2.3"`},
 		{"a domain", domainOfDomain, "7.0", `"7"`},
 		{"text", oidText, "a\"b\\c\n\u2028<\x00", `"a\"b\\c\n\u2028\u003c\u0000"`},
 		{"no UTF-8", oidText, "a\xff", `"a` + "\ufffd" + `"`},
@@ -65,6 +69,7 @@ func TestValuesAreWhatPrismaShows(t *testing.T) {
 		{"a date", oidDate, "2026-01-02", `"2026-01-02T00:00:00.000Z"`},
 		{"a date before Christ", oidDate, "0044-03-15 BC", `null`},
 		{"a time", oidTime, "12:04:05.25", `"1970-01-01T12:04:05.250Z"`},
+		{"the day's end", oidTime, "24:00:00", `"1970-01-02T00:00:00.000Z"`},
 		{"a time with zone", oidTimetz, "12:04:05.25+02", `"1970-01-01T12:04:05.250Z"`},
 		{"bytes", oidBytea, `\x00ff10`, `"AP8Q"`},
 		{"no bytes", oidBytea, `\x`, `""`},
@@ -82,6 +87,8 @@ func TestValuesAreWhatPrismaShows(t *testing.T) {
 		{"of timestamps", oidTimestampArray, `{"2026-01-02 12:04:05"}`, `["2026-01-02T12:04:05.000Z"]`},
 		{"of bytes", oidByteaArray, `{"\\x00ff"}`, `["AP8="]`},
 		{"of enums", enumArray, `{A,B}`, `["A","B"]`},
+		{"of bits", 1561, `{0101,NULL}`, `["0101",null]`},
+		{"of boxes, whose elements no comma parts", 1020, `{(1,1),(0,0);(2,2),(0,0)}`, `"{(1,1),(0,0);(2,2),(0,0)}"`},
 		{"no array", oidTextArray, `{a`, `"{a"`},
 		{"an array and more", oidTextArray, `{a}b`, `"{a}b"`},
 		{"an element too few", oidTextArray, `{a,}`, `"{a,}"`},
@@ -93,6 +100,15 @@ func TestValuesAreWhatPrismaShows(t *testing.T) {
 				t.Errorf("%s: got %s, want %s", test.text, got[1:], test.want)
 			}
 		})
+	}
+}
+
+func TestANullListIsEmpty(t *testing.T) {
+	types := Types{20002: {Element: 20001}, 20003: {Base: 1009}}
+	for oid, want := range map[uint32]string{1009: "[]", 20002: "[]", 20003: "[]", oidText: "null", oidJSONB: "null", 20001: "null"} {
+		if got := types.nullOf(oid); got != want {
+			t.Errorf("a null of type %d is %s, want %s", oid, got, want)
+		}
 	}
 }
 
