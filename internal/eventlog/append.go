@@ -71,7 +71,8 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 	}
 	l.stage += b.staged
 	ops := b.take()
-	if err := l.apply(ops); err != nil {
+	taken, err := l.apply(ops)
+	if err != nil {
 		return err
 	}
 	if events {
@@ -81,13 +82,14 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 		l.position.Store(uint64(end))
 	}
 	// Last, so that nothing is durable that is not yet the position.
-	l.inFlight <- applied{ops: ops, end: end}
+	l.inFlight <- applied{ops: ops, end: end, pieces: taken}
 	if promote {
 		err := l.promote(func(ops *pebble.Batch) error {
-			if err := l.apply(ops); err != nil {
+			taken, err := l.apply(ops)
+			if err != nil {
 				return err
 			}
-			l.inFlight <- applied{ops: ops}
+			l.inFlight <- applied{ops: ops, pieces: taken}
 			return nil
 		})
 		if err != nil {
@@ -112,7 +114,7 @@ func (l *Log) admit(b *Batch, end orgcast.LSN) error {
 	ready, epoch := l.ready, l.epoch
 	l.mu.RUnlock()
 	position := l.Position()
-	if err := l.room(); err != nil {
+	if err := l.hasSpace(); err != nil {
 		return err
 	}
 	switch {
@@ -183,8 +185,11 @@ func (l *Log) store(s segment) {
 	}
 }
 
-// apply writes the operations; their fsync is the syncer's matter.
-func (l *Log) apply(ops *pebble.Batch) error {
+// apply writes the operations, once there is room, and tells how much they take of
+// it; their fsync is the syncer's matter.
+func (l *Log) apply(ops *pebble.Batch) (taken int, err error) {
+	taken = pieces(ops)
+	l.room.take(taken)
 	if l.pending.Add(1) == 1 {
 		l.progress.Store(l.opts.Now().UnixNano())
 	}
@@ -194,10 +199,11 @@ func (l *Log) apply(ops *pebble.Batch) error {
 	}
 	if err := write(ops, sync); err != nil {
 		l.pending.Add(-1)
+		l.room.give(taken)
 		l.fail(err)
-		return err
+		return 0, err
 	}
-	return nil
+	return taken, nil
 }
 
 // Discard removes the parts of a transaction that got no last part. The writer

@@ -74,9 +74,8 @@ func (b *Batch) Stage(commit orgcast.LSN, c orgcast.StateChange) {
 		return
 	}
 	b.commit = commit
-	key := stagedKey(b.log.stage + b.staged)
-	op := b.ops().SetDeferred(len(key), stagedValueLen(&c))
-	copy(op.Key, key)
+	op := b.ops().SetDeferred(stagedKeyLen, stagedValueLen(&c))
+	appendStagedKey(op.Key[:0], b.log.stage+b.staged)
 	appendStagedValue(op.Value[:0], &c)
 	if b.err = op.Finish(); b.err == nil {
 		b.staged++

@@ -11,9 +11,10 @@ import (
 
 // applied is a batch that waits for its fsync, or a barrier.
 type applied struct {
-	ops  *pebble.Batch
-	end  orgcast.LSN // zero: no position in it
-	done chan<- struct{}
+	ops    *pebble.Batch
+	end    orgcast.LSN // zero: no position in it
+	pieces int         // of the room
+	done   chan<- struct{}
 }
 
 // syncer waits for the fsyncs, in order, and raises the durable position. After
@@ -28,11 +29,11 @@ func (l *Log) syncer() {
 		err := a.ops.SyncWait()
 		l.progress.Store(l.opts.Now().UnixNano())
 		l.pending.Add(-1)
-		if err != nil {
-			l.fail(fmt.Errorf("sync log: %w", err))
-			continue
+		if err == nil {
+			err = a.ops.Close()
 		}
-		if err := a.ops.Close(); err != nil {
+		l.room.give(a.pieces)
+		if err != nil {
 			l.fail(fmt.Errorf("sync log: %w", err))
 		}
 		if a.end == 0 || l.failed.Load() != nil {

@@ -90,9 +90,11 @@ func appendStateKey(b []byte, space orgcast.Space, key []byte) []byte {
 	return append(append(b, prefixState, byte(space)), key...)
 }
 
-// stagedKey is the key of the nth change of state that is staged.
-func stagedKey(n uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{prefixStaged}, n)
+const stagedKeyLen = 1 + 8
+
+// appendStagedKey appends the key of the nth change of state that is staged.
+func appendStagedKey(b []byte, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(b, prefixStaged), n)
 }
 
 // prefixEnd is the smallest key above all that begin with p. The first byte of p

@@ -49,6 +49,7 @@ type Log struct {
 	loaded atomic.Bool // Open is through
 
 	inFlight chan applied
+	room     room
 	pending  atomic.Int64 // batches that are being applied or synced
 	progress atomic.Int64 // our clock at the last fsync, or when work began
 

@@ -61,6 +61,7 @@ func open(dir string, o Options) (*Log, error) {
 		opts:     o,
 		lock:     lock,
 		inFlight: make(chan applied, maxInFlight-1), // one more is being synced
+		room:     make(room, roomPieces),
 		replays:  make(chan struct{}, o.Replays),
 		wake:     make(chan struct{}, 1),
 		closing:  make(chan struct{}),

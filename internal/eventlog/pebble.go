@@ -16,7 +16,7 @@ const pebbleFormat = pebble.FormatValueSeparation
 
 const (
 	cacheBytes     = 16 << 20 // the page cache holds the tables too, compressed
-	maxMemTable    = 8 << 20  // 16 saves a tenth of an append, and costs 24 MiB more in a giant transaction
+	maxMemTable    = 4 << 20  // 16 saves a tenth of an append, and costs 24 MiB more in a giant transaction
 	minMemTable    = 1 << 20
 	blockBytes     = 32 << 10
 	indexBytes     = 64 << 10

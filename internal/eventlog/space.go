@@ -58,8 +58,8 @@ func (l *Log) measure() (int64, error) {
 	return free, nil
 }
 
-// room refuses what would be written to a disk that is nearly full.
-func (l *Log) room() error {
+// hasSpace refuses what would be written to a disk that is nearly full.
+func (l *Log) hasSpace() error {
 	if l.opts.Now().UnixNano()-l.space.looked.Load() >= int64(lookEvery) {
 		if _, err := l.measure(); err != nil {
 			return err

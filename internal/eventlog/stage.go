@@ -27,7 +27,7 @@ const (
 )
 
 func stagedValueLen(c *orgcast.StateChange) int {
-	n := 2 + stringLen(string(c.Key))
+	n := 2 + stringLen(c.Key)
 	if !c.Prefix {
 		n += len(c.Value)
 	}
@@ -44,7 +44,7 @@ func appendStagedValue(b []byte, c *orgcast.StateChange) []byte {
 	case value == nil:
 		does = stagedUnset
 	}
-	b = appendString(append(b, does, byte(c.Space)), string(c.Key))
+	b = appendString(append(b, does, byte(c.Space)), c.Key)
 	return append(b, value...)
 }
 
@@ -71,7 +71,7 @@ func decodeStagedValue(v []byte) (c orgcast.StateChange, ok bool) {
 // promote makes the state what is staged. The mark is set. write is given each
 // batch, and has it.
 func (l *Log) promote(write func(*pebble.Batch) error) error {
-	for from, more := stagedKey(0), true; more; {
+	for from, more := appendStagedKey(nil, 0), true; more; {
 		b := l.db.NewBatch()
 		next, err := l.promoteSome(b, from)
 		if err != nil {

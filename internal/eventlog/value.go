@@ -106,9 +106,9 @@ func uvarintLen(n int) int {
 	return l
 }
 
-func stringLen(s string) int { return uvarintLen(len(s)) + len(s) }
+func stringLen[T ~string | ~[]byte](s T) int { return uvarintLen(len(s)) + len(s) }
 
-func appendString(b []byte, s string) []byte {
+func appendString[T ~string | ~[]byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 

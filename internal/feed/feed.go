@@ -26,6 +26,9 @@ type Directory interface {
 
 // Hub hands events to streams.
 type Hub interface {
+	// Part tells of the events of a part of a large transaction, of which there are
+	// some; first says that there were none before.
+	Part(events []orgcast.Event, first bool)
 	Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, sessions []orgcast.SessionChange, lapped bool)
 	Advance(end orgcast.LSN)
 }
@@ -316,9 +319,13 @@ func (f *Feed) route(frame []byte) error {
 // part stores what a large transaction has come to so far. Of its state only what
 // the directory is to learn stays in memory.
 func (f *Feed) part() error {
-	f.parted, f.lapped = true, f.lapped || len(f.out.Events) > 0
+	f.parted = true
 	if err := f.log.Append(f.batch(), 0, f.tx.CommitTime); err != nil {
 		return err
+	}
+	if len(f.out.Events) > 0 {
+		f.hub.Part(f.out.Events, !f.lapped)
+		f.lapped = true
 	}
 	for _, c := range f.out.States {
 		if c.Space != orgcast.SpaceParents {

@@ -160,6 +160,9 @@ func TestAGiantTransactionGoesThroughAFileAndInPartsAndComesOutWhole(t *testing.
 	if parts := w.appends - 1; parts < 5 || w.largest > 2*partSize || !w.lapped || w.spilled != 1 {
 		t.Errorf("%d parts of up to %d bytes, lapped %v, spilled %d", parts, w.largest, w.lapped, w.spilled)
 	}
+	if told := w.told + len(w.events); told != len(ordinals) {
+		t.Errorf("the hub was told of %d events of %d", told, len(ordinals))
+	}
 	expect(t, "end", w.heard[len(w.heard)-4:], []string{"log", "directory", "hub", "passed"})
 	if left, err := os.ReadDir(f.spool.dir); err != nil || len(left) != 0 || f.spool.file != nil || f.spool.memory != nil {
 		t.Errorf("left: %v %v, %d bytes", left, err, cap(f.spool.memory))
@@ -182,6 +185,9 @@ func TestPartsOfAGiantThatBrokeAreSeenByNobody(t *testing.T) {
 	expect(t, "stored", stored(t, w), []string{})
 	mustSend(t, f, frames)
 	expect(t, "stored", stored(t, w), cursors(2000, ordinals...))
+	if told := w.told + len(w.events); told != len(ordinals) {
+		t.Errorf("the hub was told of %d events of %d", told, len(ordinals))
+	}
 }
 
 // state lists what the log knows, as space and key.

@@ -62,6 +62,7 @@ type witness struct {
 	sessions  []orgcast.SessionChange
 	learned   []orgcast.StateChange // by the directory, but for the parents
 	lapped    bool
+	told      int // events that the hub was told of in parts
 	appends   int
 	largest   int // batch, in bytes
 	skipped   int
@@ -107,6 +108,13 @@ func (w *witness) Dispatch(end orgcast.LSN, events []orgcast.Event, _ []orgcast.
 		e.Frame = slices.Clone(e.Frame)
 		w.events = append(w.events, e)
 	}
+}
+
+func (w *witness) Part(events []orgcast.Event, first bool) {
+	if first {
+		w.told = 0
+	}
+	w.told += len(events)
 }
 
 func (w *witness) Advance(end orgcast.LSN) {

@@ -67,6 +67,20 @@ func (w *world) commit() {
 	}
 	w.log.append(events...)
 	w.history = append(w.history, events...)
+	given := events
+	lapped := rapid.IntRange(0, 9).Draw(t, "lapped") == 0
+	if lapped {
+		parts := rapid.IntRange(0, len(events)).Draw(t, "stored in parts")
+		if given = events[parts:]; parts > 0 {
+			if again := rapid.IntRange(0, parts).Draw(t, "told, and begun again"); again > 0 {
+				w.hub.Part(events[:again], true)
+			}
+			half := rapid.IntRange(1, parts).Draw(t, "first part")
+			w.hub.Part(events[:half], true)
+			w.meanwhile()
+			w.hub.Part(events[half:parts], false)
+		}
+	}
 	w.meanwhile()
 	for _, c := range slices.Backward(changes) {
 		if c.Everybody {
@@ -85,11 +99,6 @@ func (w *world) commit() {
 				w.judgeSession(c, s.Cursor)
 			}
 		}
-	}
-	given := events
-	lapped := rapid.IntRange(0, 9).Draw(t, "lapped") == 0
-	if lapped {
-		given = events[rapid.IntRange(0, len(events)).Draw(t, "stored in parts"):]
 	}
 	// Good only during the call.
 	given = slices.Clone(given)

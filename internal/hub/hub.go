@@ -141,17 +141,15 @@ func (h *Hub) Reset(epoch orgcast.Epoch, end orgcast.LSN) {
 // Dispatch hands out one committed transaction. changes are what it did to
 // memberships, sessions what it did to sessions; [Members] knows both already.
 // lapped says that events does not
-// hold all: the streams read the transaction from the log. Dispatch, Advance and
-// Reset are the feed's: they are called by one goroutine.
+// hold all, see [Hub.Part]: the streams read the transaction from the log. Dispatch,
+// Part, Advance and Reset are the feed's: they are called by one goroutine.
 func (h *Hub) Dispatch(end orgcast.LSN, events []orgcast.Event, changes []orgcast.MemberChange, sessions []orgcast.SessionChange, lapped bool) {
 	h.mu.Lock()
 	m := mark{h.watermark.Load().epoch, end}
 	h.stamp.dispatched = time.Since(h.born)
 	wake := h.waking[:0]
 	if lapped {
-		for _, t := range h.tails {
-			t.lap(m.cursor())
-		}
+		h.lapWhole(events, *h.watermark.Load(), m)
 		wake = h.all(wake)
 	} else {
 		wake = h.append(wake, events)

@@ -31,13 +31,18 @@ func (s *Stream) Step(now time.Time) (st Step) {
 	if s.over(end, upTo, now) == nil && s.cursor.Compare(upTo) < 0 && !s.stranded {
 		s.flush(&st)
 		runs, reached, ok := s.collect(upTo, len(s.parts) == 1 && !plant.ReplayOffByOne)
-		if ok {
+		switch {
+		case ok:
 			s.handOut(&st, runs, reached)
 			st.More = s.cursor.Compare(upTo) < 0
-		} else if s.phase == phaseLive && s.lapped.IsZero() {
-			s.lapped = now
+		case s.tooMany(upTo, end):
+			s.reset(orgcast.ResetTooMany, upTo)
+		default:
+			st.Load = true
+			if s.phase == phaseLive && s.lapped.IsZero() {
+				s.lapped = now
+			}
 		}
-		st.Load = !ok
 	}
 	if over := s.over(end, upTo, now); over != nil {
 		s.farewell(over, now)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/plant"
@@ -22,6 +23,9 @@ type tail struct {
 	floor  orgcast.Cursor
 	chunks []*chunk
 	bytes  int // what chunks take; guarded by Hub.mu
+
+	giant    atomic.Pointer[giant] // the last transaction that was left to the log; nil: none since the last lap
+	counting *giant                // of the one that comes in parts; guarded by Hub.mu
 }
 
 // chunk is a piece of a tail. Its bytes never move and never change once
@@ -133,6 +137,8 @@ func (t *tail) lap(at orgcast.Cursor) {
 	defer t.mu.Unlock()
 	t.grow(-t.bytes)
 	t.chunks, t.floor = nil, at
+	t.counting = nil
+	t.giant.Store(nil)
 }
 
 // run is bytes to send: one event's, or those of several in a row.

@@ -82,6 +82,17 @@ func (w *world) next(c *client, upTo orgcast.Cursor) *orgcast.Event {
 	return nil
 }
 
+// before counts what lies before a client.
+func (w *world) before(c *client) (n int) {
+	for i := range w.history {
+		e := &w.history[i]
+		if e.Cursor.Epoch == c.pos.Epoch && e.Cursor.Compare(c.pos) > 0 && e.Cursor.Compare(w.watermark()) <= 0 && c.sees(e) {
+			n++
+		}
+	}
+	return n
+}
+
 // floorOf is where the log begins for a client.
 func (w *world) floorOf(c *client) orgcast.Cursor {
 	floor := w.log.floor
@@ -209,7 +220,7 @@ func (w *world) reset(c *client, m message) {
 	case orgcast.ResetTooOld:
 		legit = below(at, w.floorOf(c)) || below(at, c.floor) || below(c.pos, c.loadFloor)
 	case orgcast.ResetTooMany:
-		legit = c.behind >= w.config.ReplayEvents
+		legit = c.behind >= w.config.ReplayEvents || c.end == nil && c.behind+w.before(c) > w.config.ReplayEvents
 	case orgcast.ResetAhead:
 		legit = c.confirmed != nil && w.feed == orgcast.FeedLive && c.pos.Compare(w.watermark()) > 0
 	}
