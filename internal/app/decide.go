@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/eventlog"
@@ -39,8 +40,10 @@ func decide(f found) (restart string) {
 		return fmt.Sprintf("the log is of database %q", f.log.Database)
 	case f.log.Slot != f.now.Slot:
 		return fmt.Sprintf("the log was read from slot %q", f.log.Slot)
-	case f.log.Rules != f.now.Rules:
-		return "the rules, the publication or a table in it are not those that the log was begun with"
+	case f.log.State != f.now.State:
+		return "the parent tables of the rules, the publication or a column in it are not those that the log was begun with"
+	case remade(f.log.Tables, f.now.Tables) != "":
+		return fmt.Sprintf("table %s was taken out of the publication and put back, or made anew", remade(f.log.Tables, f.now.Tables))
 	case f.slot == nil:
 		return "the slot is gone"
 	case f.slot.Lost():
@@ -64,4 +67,38 @@ func onTimeline(history []replication.TimelineSwitch, timeline int32, position o
 		}
 	}
 	return false
+}
+
+// remade is a table that is in both lists, and is another one. A list has lines of
+// name=what.
+func remade(log, now string) string {
+	was := entries(log)
+	for name, what := range entries(now) {
+		if before, ok := was[name]; ok && before != what {
+			return name
+		}
+	}
+	return ""
+}
+
+// joins says whether a list has a table that the log's has not.
+func joins(log, now string) bool {
+	was := entries(log)
+	for name := range entries(now) {
+		if _, ok := was[name]; !ok {
+			return true
+		}
+	}
+	return false
+}
+
+func entries(list string) map[string]string {
+	all := map[string]string{}
+	for line := range strings.Lines(list) {
+		line = strings.TrimSuffix(line, "\n")
+		if i := strings.LastIndexByte(line, '='); i >= 0 {
+			all[line[:i]] = line[i+1:]
+		}
+	}
+	return all
 }

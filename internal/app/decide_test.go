@@ -10,7 +10,7 @@ import (
 // TestTheLogIsContinuedOnlyWhereNothingCanBeMissing is the list of what may have
 // happened while nobody looked, with the one right answer to each.
 func TestTheLogIsContinuedOnlyWhereNothingCanBeMissing(t *testing.T) {
-	identity := eventlog.Identity{SystemID: 7, Timeline: 1, Database: "app", Slot: "orgcast_app", Rules: "r"}
+	identity := eventlog.Identity{SystemID: 7, Timeline: 1, Database: "app", Slot: "orgcast_app", State: "s", Rules: "r", Tables: "a=1\nb=2"}
 	good := func() found {
 		return found{
 			log: identity, now: identity, durable: 1000, walEnd: 5000,
@@ -33,7 +33,11 @@ func TestTheLogIsContinuedOnlyWhereNothingCanBeMissing(t *testing.T) {
 		{"another cluster", func(f *found) { f.now.SystemID = 8 }, false},
 		{"another database", func(f *found) { f.now.Database = "other" }, false},
 		{"another slot", func(f *found) { f.now.Slot = "other" }, false},
-		{"another parent table", func(f *found) { f.now.Rules = "r2" }, false},
+		{"another parent table", func(f *found) { f.now.State = "s2" }, false},
+		{"other rules", func(f *found) { f.now.Rules = "r2" }, true},
+		{"another table", func(f *found) { f.now.Tables = "a=1\nb=2\nc=3" }, true},
+		{"a table less", func(f *found) { f.now.Tables = "b=2" }, true},
+		{"a table that was taken out and put back", func(f *found) { f.now.Tables = "a=1\nb=3" }, false},
 		{"restored from a backup", func(f *found) { f.walEnd = 999 }, false},
 		{"restored to where nothing was stored, but told", func(f *found) { f.told, f.walEnd = 2000, 1500 }, false},
 		{"a standby took over before what was told", func(f *found) {

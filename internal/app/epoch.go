@@ -19,7 +19,7 @@ import (
 
 // prepare continues the log from the slot or, where that would leave a gap,
 // begins both anew.
-func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replication.Conn, fingerprint string) (orgcast.Epoch, error) {
+func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replication.Conn, w wal) (orgcast.Epoch, error) {
 	system, err := replica.IdentifySystem(ctx)
 	if err != nil {
 		return 0, err
@@ -30,7 +30,7 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 	}
 	f := found{
 		durable: s.events.Durable(), told: max(s.events.Position(), s.feed.Position()), walEnd: system.WALEnd, slot: slot,
-		now: eventlog.Identity{SystemID: system.ID, Timeline: system.Timeline, Database: system.Database, Slot: s.slot, Rules: fingerprint},
+		now: eventlog.Identity{SystemID: system.ID, Timeline: system.Timeline, Database: system.Database, Slot: s.slot, State: w.state, Rules: s.rules.Text(), Tables: w.tables},
 	}
 	var epoch orgcast.Epoch
 	var ok bool
@@ -44,10 +44,7 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 		reason = s.remade.Error()
 	}
 	if reason == "" {
-		if f.log.Timeline != f.now.Timeline {
-			return epoch, s.events.SetTimeline(f.now.Timeline)
-		}
-		return epoch, nil
+		return epoch, s.goOn(ctx, f)
 	}
 	if slot != nil && slot.Active {
 		return 0, orgcast.WithHint("begin a new epoch",
@@ -57,12 +54,36 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 	return s.begin(ctx, conn, replica, f, epoch, reason)
 }
 
-// fingerprint changes when the log must be begun anew: with other rules, of which
-// neither what was logged nor what is indexed is the work; and where the WAL has
-// told nothing of some rows: of a table or publication that was taken away and put
-// back, of operations that were not published for a while, of columns that decide
-// whose a row is and were made anew or rewritten in place.
-func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (string, error) {
+// goOn notes what is different from when the log was begun.
+func (s *source) goOn(ctx context.Context, f found) error {
+	if f.log.Timeline != f.now.Timeline {
+		if err := s.events.SetTimeline(f.now.Timeline); err != nil {
+			return err
+		}
+	}
+	if f.log.Rules == f.now.Rules && f.log.Tables == f.now.Tables {
+		return nil
+	}
+	narrows := s.rules.Narrows(f.log.Rules) && !joins(f.log.Tables, f.now.Tables)
+	s.log.Info("other rules: what was logged by those before is not replayed", "narrower", narrows)
+	return s.events.ChangeRules(ctx, f.now.Rules, f.now.Tables, narrows)
+}
+
+// wal is what the log hangs on, besides the WAL itself.
+type wal struct {
+	// state changes when the log must be begun anew: with rules of which what is
+	// indexed is not the work, and where the WAL may have told nothing of some rows: of
+	// a publication that was taken away and put back, of operations that were not
+	// published for a while, of columns that decide whose a row is and were made anew
+	// or rewritten in place.
+	state string
+	// tables has a line name=what for each table that is read. What is another one when the
+	// table was taken out of the publication and put back, or made anew.
+	tables string
+}
+
+// fingerprint reads what the log hangs on.
+func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (wal, error) {
 	names := make([]string, 0, len(s.setup.Tables))
 	for _, t := range s.setup.Tables {
 		names = append(names, t.String())
@@ -76,22 +97,22 @@ func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (string, error
 	// A row of a catalog is another one, with another xmin, each time that it was
 	// changed and changed back; one of pg_publication_rel, each time that a table
 	// joins.
-	var published string
+	var published, tables string
 	err := conn.QueryRow(ctx, `SELECT concat_ws(' ', p.oid, p.xmin, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate,
-			(SELECT string_agg(concat_ws(':', r.oid, r.prrelid), ' ' ORDER BY r.prrelid)
-			 FROM pg_catalog.pg_publication_rel r
-			 JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-			 WHERE r.prpubid = p.oid AND n.nspname || '.' || c.relname = ANY ($2)),
 			(SELECT string_agg(concat_ws(':', a.attrelid, a.attnum, a.atttypid, a.xmin), ' ' ORDER BY a.attrelid, a.attnum)
 			 FROM pg_catalog.pg_attribute a
 			 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-			 WHERE n.nspname || '.' || c.relname || '.' || a.attname = ANY ($3)))
-		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names, columns).Scan(&published)
+			 WHERE n.nspname || '.' || c.relname || '.' || a.attname = ANY ($3))),
+			coalesce((SELECT string_agg(n.nspname || '.' || c.relname || '=' || concat_ws(':', r.oid, r.prrelid), E'\n' ORDER BY r.prrelid)
+			 FROM pg_catalog.pg_publication_rel r
+			 JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			 WHERE r.prpubid = p.oid AND n.nspname || '.' || c.relname = ANY ($2)), '')
+		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names, columns).Scan(&published, &tables)
 	if err != nil {
-		return "", fmt.Errorf("read publication: %w", err)
+		return wal{}, fmt.Errorf("read publication: %w", err)
 	}
-	sum := sha256.Sum256([]byte(s.rules.Fingerprint() + "\n" + published))
-	return hex.EncodeToString(sum[:]), nil
+	sum := sha256.Sum256([]byte(s.rules.State() + "\n" + published))
+	return wal{hex.EncodeToString(sum[:]), tables}, nil
 }
 
 // begin makes slot, snapshot and epoch anew.

@@ -114,7 +114,7 @@ func (s *source) lookAtSlot(ctx context.Context, look *inspector) error {
 // watch looks at the database while the stream runs: at all of it every
 // checkEvery, and as soon as the table of members is not what it was; every second
 // at whether the WAL may have left something out, and whether the log has room.
-func (s *source) watch(ctx context.Context, look *inspector, fingerprint string) error {
+func (s *source) watch(ctx context.Context, look *inspector, fingerprint wal) error {
 	ticker := time.NewTicker(membersEvery)
 	defer ticker.Stop()
 	look.mu.Lock()

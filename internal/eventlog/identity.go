@@ -15,18 +15,22 @@ type Identity struct {
 	Timeline int32
 	Database string
 	Slot     string
-	// Rules is the fingerprint of the rules' parent tables: another set of
-	// parents needs another snapshot.
+	// State is the fingerprint of what the state beside the events is made of: with
+	// another one it needs another snapshot.
+	State string
+	// Rules are those by which the events were made: see [Log.ChangeRules].
 	Rules string
+	// Tables tell which tables the WAL told of, and how.
+	Tables string
 }
 
 // encodeIdentity makes the value of 'i': system identifier, timeline, epoch and
-// three length-prefixed strings.
+// five length-prefixed strings.
 func encodeIdentity(id Identity, epoch orgcast.Epoch) []byte {
 	b := binary.BigEndian.AppendUint64(nil, id.SystemID)
 	b = binary.BigEndian.AppendUint32(b, uint32(id.Timeline))
 	b = binary.BigEndian.AppendUint32(b, uint32(epoch))
-	for _, s := range [...]string{id.Database, id.Slot, id.Rules} {
+	for _, s := range [...]string{id.Database, id.Slot, id.State, id.Rules, id.Tables} {
 		b = appendString(b, s)
 	}
 	return b
@@ -42,7 +46,10 @@ func decodeIdentity(v []byte) (Identity, orgcast.Epoch, error) {
 	}
 	epoch := orgcast.Epoch(binary.BigEndian.Uint32(v[12:]))
 	v = v[16:]
-	for _, field := range [...]*string{&id.Database, &id.Slot, &id.Rules} {
+	for i, field := range [...]*string{&id.Database, &id.Slot, &id.State, &id.Rules, &id.Tables} {
+		if i == 3 && len(v) == 0 { // of a log that was begun when it had three
+			break
+		}
 		s, rest, ok := cutString(v)
 		if !ok {
 			return Identity{}, 0, fmt.Errorf("%w: identity is cut", errDamaged)

@@ -67,12 +67,17 @@ func TestWhatAnOlderLogHoldsIsRead(t *testing.T) {
 }
 
 func FuzzIdentity(f *testing.F) {
-	f.Add(encodeIdentity(Identity{SystemID: 1<<64 - 1, Timeline: 3, Database: "app", Slot: "orgcast_app", Rules: "r"}, 7))
+	f.Add(encodeIdentity(Identity{SystemID: 1<<64 - 1, Timeline: 3, Database: "app", Slot: "orgcast_app", State: "s", Rules: "r", Tables: "t"}, 7))
+	f.Add([]byte("0123456789abcdef\x00\x00\x00"))
 	f.Add(encodeIdentity(Identity{}, 0))
 	f.Add([]byte("0123456789abcdef\x00\x00\x05x"))
 	f.Fuzz(func(t *testing.T, v []byte) {
 		id, epoch, err := decodeIdentity(v)
-		if err == nil && !bytes.Equal(encodeIdentity(id, epoch), v) {
+		if err != nil {
+			return
+		}
+		// One of three texts is an older log's, and is written with five.
+		if again := encodeIdentity(id, epoch); !bytes.Equal(again, v) && !bytes.Equal(again, append(bytes.Clone(v), 0, 0)) {
 			t.Fatalf("%x decodes to %+v", v, id)
 		}
 	})

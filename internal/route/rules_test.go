@@ -142,13 +142,13 @@ func TestThePresetParses(t *testing.T) {
 	}
 }
 
-func TestEveryRuleIsInTheFingerprint(t *testing.T) {
+func TestEveryRuleIsInTheText(t *testing.T) {
 	print := func(tables string) string {
 		rules, err := ParseRules([]byte(rulesHead + "tables:\n" + tables))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return rules.Fingerprint()
+		return rules.Text()
 	}
 	base := print("  a: {tenant: [o]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y]}\n")
 	if print("  b: {columns: [y], tenant: [x: a], entity: b, event: data.sync}\n  # the same\n  a: {tenant: [o]}\n") != base {
@@ -162,7 +162,7 @@ func TestEveryRuleIsInTheFingerprint(t *testing.T) {
 		"a tenant path": "  a: {tenant: [p]}\n  b: {event: data.sync, entity: b, tenant: [x: a], columns: [y]}\n",
 	} {
 		if print(tables) == base {
-			t.Errorf("%s changed, the fingerprint did not", what)
+			t.Errorf("%s changed, the text did not", what)
 		}
 	}
 }
@@ -225,6 +225,6 @@ func FuzzRules(f *testing.F) {
 				t.Fatalf("took %q", table)
 			}
 		}
-		_ = rules.Fingerprint()
+		_ = rules.Text()
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/oikion/orgcast"
-	"github.com/oikion/orgcast/internal/codec"
 )
 
 // Table is one table that the rules name, for those who set up the database and
@@ -80,16 +79,6 @@ func (r *Rules) All() []Table {
 	}
 	slices.SortFunc(all, func(a, b Table) int { return strings.Compare(a.String(), b.String()) })
 	return all
-}
-
-// Fingerprint changes with every rule: what was logged by other rules is not
-// what these would send, to whom they would.
-func (r *Rules) Fingerprint() string {
-	text, err := codec.Marshal(r)
-	if err != nil {
-		panic(err) // texts, numbers and lists
-	}
-	return string(text)
 }
 
 // snapshotColumns are the columns that are read of a table at the snapshot.
