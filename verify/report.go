@@ -96,7 +96,7 @@ func (r *running) judge(stuck []check.Finding, metrics []string) *Report {
 	}
 	var incidents []check.Incident
 	for _, i := range r.incidents {
-		incidents = append(incidents, check.Incident{Kind: i.Fault, At: i.At, Until: i.Ready, Epoch: i.Epoch})
+		incidents = append(incidents, check.Incident{Kind: i.Fault, At: i.At, Until: i.Ready, Epoch: i.Epoch, Early: i.Early})
 	}
 	world := check.New(verify.Truth{Facts: r.facts, Members: r.model.Members(), Commits: r.commits}, incidents, check.Defaults())
 	findings := append(stuck, world.Epochs(r.crowd.records)...)
@@ -270,7 +270,11 @@ func (r *running) detail(path string, findings []check.Finding) error {
 		}
 		fmt.Fprintf(f, "%v\n", n)
 		if c := records[n.Client]; c != nil {
-			for i := max(0, n.Entry-12); i < min(len(c.Entries), n.Entry+4); i++ {
+			at := n.Entry
+			if n.Offence == check.Stuck {
+				at = len(c.Entries)
+			}
+			for i := max(0, at-12); i < min(len(c.Entries), at+4); i++ {
 				e := c.Entries[i]
 				data := ""
 				if e.Data != nil {

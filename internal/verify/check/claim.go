@@ -39,7 +39,7 @@ func (c *walk) reset(e verify.Entry) {
 			c.find(FalseReset, "epoch, and it is %s as before", to.Epoch)
 		}
 	case "too_old":
-		if !c.tooOld(from, to, e.At) {
+		if !c.tooOld(from, to) {
 			c.find(FalseReset, "too_old: from %v to %v", from, to)
 		}
 	case "too_many":
@@ -76,13 +76,13 @@ func (c *walk) moved(e verify.Entry) {
 // tooOld says whether a cursor lies before what may be replayed to this client:
 // before one of his memberships, before what the log has room for, or before what
 // an incident has left of it.
-func (c *walk) tooOld(from, to verify.Cursor, at int64) bool {
+func (c *walk) tooOld(from, to verify.Cursor) bool {
 	for _, o := range c.r.Organizations {
 		if m, ok := c.w.membership(c.r.User, o, to.LSN); ok && m.From.LSN > 0 && from.LSN <= m.From.LSN {
 			return true
 		}
 	}
-	return c.w.between(from.Place, to.Place) > c.w.options.Kept || c.w.excused(at, func(i Incident) bool { return i.Early })
+	return c.w.between(from.Place, to.Place) > c.w.options.Kept || c.w.cutBehind(from.Place)
 }
 
 // behind is how much there is of his organizations between two cursors.

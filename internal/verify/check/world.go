@@ -16,7 +16,7 @@ type Incident struct {
 	At    int64 // ns since the run's beginning
 	Until int64 // when the server was ready again; 0 if never
 	Epoch bool  // a new epoch may begin because of it
-	Early bool  // the log may have lost its oldest part: `too_old` has a reason
+	Early bool  // what the log had before it may be gone: `too_old` has a reason
 }
 
 // Options are the promises in figures.
@@ -39,7 +39,7 @@ type Options struct {
 
 // Defaults are those of the contract, with room for a busy machine.
 func Defaults() Options {
-	return Options{Fresh: 15e9, Many: 9_000, Bytes: 3 << 20, Kept: 32 << 20, Behind: 3e9, Answer: 10e9}
+	return Options{Fresh: 12e9, Many: 9_000, Bytes: 3 << 20, Kept: 32 << 20, Behind: 3e9, Answer: 10e9}
 }
 
 // World is what all records are held against. It is made once and then only
@@ -198,8 +198,15 @@ func (w *World) upToDate(asked int64) int64 {
 	return to - w.options.Behind
 }
 
-func (w *World) excused(at int64, which func(Incident) bool) bool {
-	return slices.ContainsFunc(w.incidents, func(i Incident) bool { return i.At <= at && which(i) })
+// cutBehind says whether an incident may have cut off the log behind a place: before
+// its end there was something more recent.
+func (w *World) cutBehind(p verify.Place) bool {
+	i, _ := slices.BinarySearchFunc(w.commits, p.LSN+1, func(c verify.Commit, lsn uint64) int { return cmp.Compare(c.LSN, lsn) })
+	if i == len(w.commits) {
+		return false
+	}
+	after := w.known(w.commits[i].LSN)
+	return slices.ContainsFunc(w.incidents, func(i Incident) bool { return i.Early && (i.Until == 0 || after <= i.Until) })
 }
 
 // same says whether a payload of one organization is another's, but for its name.

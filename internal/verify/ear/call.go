@@ -50,7 +50,7 @@ func (e *Ear) call(ctx context.Context, method, path string, query url.Values, h
 	if err != nil {
 		return nil, err
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && e.kind == Slow {
+	if tcp, ok := conn.(*net.TCPConn); ok && e.kind == Slow && !e.isSettled() {
 		if err := tcp.SetReadBuffer(4096); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}

@@ -35,6 +35,7 @@ func (e *Ear) stream(ctx context.Context) outcome {
 		}
 		asked.Cursor = c
 	}
+	slow := e.kind == Slow && !e.isSettled()
 	a, err := e.call(ctx, http.MethodGet, "stream", query, header, "", func() { e.add(asked) })
 	if err != nil || a.StatusCode != http.StatusOK {
 		return e.refused(a, err, "")
@@ -43,7 +44,7 @@ func (e *Ear) stream(ctx context.Context) outcome {
 	if h := a.Header; h.Get("Content-Type") != "text/event-stream" || !strings.Contains(h.Get("Cache-Control"), "no-transform") {
 		e.broken("a stream of type " + strconv.Quote(h.Get("Content-Type")) + ", cache " + strconv.Quote(h.Get("Cache-Control")))
 	}
-	s := &hearing{Ear: e, answer: a, filter: filter, end: make(chan string, 1)}
+	s := &hearing{Ear: e, answer: a, filter: filter, slow: slow, end: make(chan string, 1)}
 	o, why := s.listen(ctx)
 	if ctx.Err() != nil {
 		why = CutStopped
@@ -58,6 +59,7 @@ type hearing struct {
 	*Ear
 	*answer
 	filter  *verify.Filter
+	slow    bool        // it was asked for with a small buffer
 	id      string      // of the connection
 	end     chan string // why the client ends it
 	changes sync.WaitGroup
@@ -189,6 +191,9 @@ type body struct {
 }
 
 func (b *body) Read(p []byte) (int, error) {
+	if b.Ear.kind == Slow && b.slow && b.isSettled() {
+		b.stopFor(CutOwn) // its buffer stays small
+	}
 	if err := b.conn.SetDeadline(time.Now().Add(3 * b.options.Heartbeat)); err != nil {
 		return 0, err
 	}

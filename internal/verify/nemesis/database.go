@@ -58,7 +58,7 @@ func walsenderFreeze(ctx context.Context, n *Nemesis) error {
 		return err
 	}
 	signalAll([]int{pid}, syscall.SIGSTOP)
-	return then(pause(ctx, n.seconds(11, 13)), func() error {
+	return then(pause(ctx, n.seconds(14, 17)), func() error {
 		signalAll([]int{pid}, syscall.SIGCONT)
 		return nil
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -41,6 +42,21 @@ func diskStuck(ctx context.Context, n *Nemesis) error {
 		return err
 	}
 	return then(pause(ctx, n.seconds(3, 8)), func() error { return n.house.Freeze(false) })
+}
+
+// diskStuckKill kills the server while its log waits for the disk: what it had not
+// yet written is lost, whatever it said of it.
+func diskStuckKill(ctx context.Context, n *Nemesis) error {
+	s := n.house.Server
+	if err := n.house.Freeze(true); err != nil {
+		return err
+	}
+	err := pause(ctx, n.seconds(1, 3))
+	if err == nil {
+		err = s.Signal(syscall.SIGKILL) // it ends when the disk lets it
+	}
+	err = then(err, func() error { return n.house.Freeze(false) })
+	return errors.Join(err, steps(s.Kill, s.Start))
 }
 
 // newest is the file of the log's own write-ahead log that was written last.

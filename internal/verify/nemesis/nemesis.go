@@ -25,18 +25,17 @@ type Incident struct {
 	Ready    int64  `json:"ready"`    // when the server was ready again; 0 if never
 	Restarts int    `json:"restarts"` // how often a supervisor had to start it
 	Epoch    bool   `json:"epoch"`
+	Early    bool   `json:"early"`
 	Problem  string `json:"problem,omitempty"`
 }
 
 // Nemesis does faults. It is for one goroutine.
 type Nemesis struct {
-	house *house.House
-	rand  *rand.Rand
-	clock func() int64
-	// Caught is the position that the truth has reached: its slot must not be lost
-	// with the server's.
-	truthSlot string
-	variant   bool
+	house     *house.House
+	rand      *rand.Rand
+	clock     func() int64
+	truthSlot string // must not be lost with the server's
+	variant   bool   // of the rules
 	stepped   time.Duration
 }
 
@@ -68,7 +67,7 @@ func (n *Nemesis) Do(ctx context.Context, name string) (Incident, error) {
 		return Incident{}, fmt.Errorf("there is no fault %q", name)
 	}
 	f := Faults[i]
-	incident := Incident{Fault: f.Name, At: n.clock(), Epoch: f.Epoch}
+	incident := Incident{Fault: f.Name, At: n.clock(), Epoch: f.Epoch, Early: f.Early}
 	if err := f.do(ctx, n); err != nil {
 		return incident, fmt.Errorf("fault %q: %w", name, err)
 	}

@@ -40,5 +40,5 @@ func databaseSlow(ctx context.Context, n *Nemesis) error {
 }
 
 func databaseHalfOpen(ctx context.Context, n *Nemesis) error {
-	return n.trouble(ctx, n.house.Back, wire.Trouble{Swallow: true}, 12*time.Second)
+	return n.trouble(ctx, n.house.Back, wire.Trouble{Swallow: true}, 15*time.Second)
 }
