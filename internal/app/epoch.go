@@ -29,7 +29,7 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 		return 0, err
 	}
 	f := found{
-		durable: s.events.Durable(), told: max(s.events.Position(), s.feed.Position()), walEnd: system.WALEnd, slot: slot,
+		durable: s.events.Durable(), blind: s.feed.Position() == 0, told: max(s.events.Position(), s.feed.Position()), walEnd: system.WALEnd, slot: slot,
 		now: eventlog.Identity{SystemID: system.ID, Timeline: system.Timeline, Database: system.Database, Slot: s.slot, Rules: fingerprint},
 	}
 	var epoch orgcast.Epoch
@@ -44,7 +44,17 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 		reason = s.remade.Error()
 	}
 	if reason == "" {
+		if !slot.Active { // or who reads it is told in a moment
+			changed, err := replica.KeepFailover(ctx, slot)
+			if err != nil {
+				return 0, err
+			}
+			if changed {
+				s.log.Info("slot altered", "slot", s.slot, "failover", s.replication.Failover)
+			}
+		}
 		if f.log.Timeline != f.now.Timeline {
+			s.log.Warn("a standby took over, and has all that the log has: the epoch goes on", "timeline", f.now.Timeline)
 			return epoch, s.events.SetTimeline(f.now.Timeline)
 		}
 		return epoch, nil
