@@ -24,6 +24,7 @@ type gate struct {
 	late func(error)
 
 	hidden func(xid uint32) bool // by the last snapshot; nil before the first
+	taken  time.Time             // when that was asked for
 	since  atomic.Int64          // when the wait at hand began, in ns; 0: none
 }
 
@@ -32,18 +33,22 @@ const (
 	gatePause    = time.Millisecond
 	gateMaxPause = 20 * time.Millisecond
 	gateLate     = time.Second
+	// gateTrust is how long a snapshot answers for: the WAL's XIDs come round, and
+	// after two thousand million others a new one looks like an old one.
+	gateTrust = time.Minute
 )
 
 // wait waits until a transaction is visible. snapshot asks for what
 // pg_current_snapshot prints; standbys for synchronous_standby_names.
 func (g *gate) wait(ctx context.Context, xid uint32, snapshot, standbys func(context.Context) (string, error)) error {
-	if g.hidden != nil && !g.hidden(xid) {
+	begun := time.Now()
+	if g.hidden != nil && begun.Sub(g.taken) < gateTrust && !g.hidden(xid) {
 		return nil
 	}
-	begun := time.Now()
 	defer g.since.Store(0)
 	said := begun
 	for pause := gatePause; ; pause = min(2*pause, gateMaxPause) {
+		g.taken = time.Now()
 		text, err := snapshot(ctx)
 		if err != nil {
 			return err

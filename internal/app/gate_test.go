@@ -62,6 +62,11 @@ func TestATransactionWaitsUntilItIsVisible(t *testing.T) {
 		if err := g.wait(t.Context(), 101, a.snapshot, a.standbys); err != nil || a.asked != asked {
 			t.Errorf("asked %d times for what was known: %v", a.asked-asked, err)
 		}
+		// But not for ever: XIDs come round.
+		time.Sleep(gateTrust)
+		if err := g.wait(t.Context(), 101, a.snapshot, a.standbys); err != nil || a.asked != asked+1 {
+			t.Errorf("after %v asked %d times: %v", gateTrust, a.asked-asked, err)
+		}
 
 		// Without the connection nothing passes.
 		a.fails = errors.New("gone")

@@ -50,7 +50,7 @@ func failover(ctx context.Context, s *Scene) []Finding {
 	}
 	out := failoverFindings(f)
 	if len(out) == 0 && f.able && f.synchronized != "" {
-		s.good("failover: orgcast is sent what the standbys of synchronized_standby_slots have, and can go on from one")
+		s.good("failover: orgcast is sent only what the standbys of synchronized_standby_slots have, and can go on from one that has sync_replication_slots on")
 	}
 	return out
 }
