@@ -45,7 +45,7 @@ func TestTheTableOfMembersIsTakenAway(t *testing.T) {
 		t.Helper()
 		for _, st := range all {
 			var got int
-			until(t, within10, func() string {
+			until(t, shortly, func() string {
 				// He who was refused a moment ago may not ask again at once.
 				if got = s.status(t, h.cookie(t, st.user), st.organizations...); got == http.StatusTooManyRequests {
 					return st.user + " asks too often"

@@ -73,7 +73,7 @@ func askCluster[T any](t testing.TB, c *cluster.Cluster, sql string) (value T) {
 func set(t testing.TB, c *cluster.Cluster, name, value string) {
 	t.Helper()
 	onCluster(t, c, "postgres", fmt.Sprintf("ALTER SYSTEM SET %s = '%s'", name, value), "SELECT pg_reload_conf()")
-	until(t, within10, func() string {
+	until(t, shortly, func() string {
 		if got := askCluster[string](t, c, "SHOW "+name); got != value {
 			return name + " is " + got
 		}
@@ -120,7 +120,7 @@ func (p *pair) synced(t *testing.T) {
 	if p.major < 17 {
 		return
 	}
-	until(t, 2*within10, func() string {
+	until(t, 2*shortly, func() string {
 		onCluster(t, p.primary, "postgres", "SELECT pg_log_standby_snapshot()")
 		if !askCluster[bool](t, p.standby, "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = 'orgcast_app' AND synced AND NOT temporary)") {
 			return "the standby has no copy of the slot"

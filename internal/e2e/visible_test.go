@@ -15,6 +15,7 @@ import (
 // that a commit is in the WAL and nobody sees it. With ORGCAST_DISPATCH=visible its
 // event waits, and all that come after it; without, it is out before its row.
 func TestNoEventComesBeforeItsCommitIsSeen(t *testing.T) {
+	t.Parallel()
 	h, c := ownHouse(t)
 	h.fill(t, 1)
 	h.setUp(t)
@@ -106,7 +107,7 @@ func TestNoEventComesBeforeItsCommitIsSeen(t *testing.T) {
 	}
 	held := func() {
 		t.Helper()
-		until(t, within10, func() string {
+		until(t, shortly, func() string {
 			if d := late.metric(t, "orgcast_visible_wait_seconds"); d < 1 {
 				return fmt.Sprintf("it has been held back for %v s", d)
 			}
@@ -116,7 +117,7 @@ func TestNoEventComesBeforeItsCommitIsSeen(t *testing.T) {
 	held()
 	// Nobody can tell any more what is visible: that is no licence.
 	h.script(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orgcast visible'")
-	until(t, within10, func() string {
+	until(t, shortly, func() string {
 		if strings.Count(late.out.String(), "msg=streaming") < 2 {
 			return "the feed was not begun anew"
 		}
