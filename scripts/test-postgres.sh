@@ -5,7 +5,7 @@
 #
 #   scripts/test-postgres.sh [-w] [major version ...]      the default is 14 to 18
 #
-# With -w the table takes the place of the one in docs/OPERATIONS.md.
+# With -w the rows of versions that pass go into the table in docs/OPERATIONS.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,14 +19,27 @@ case "$(uname -sm)" in
 esac
 
 write=
-[ "${1:-}" != -w ] || { write=docs/OPERATIONS.md; shift; }
+[ "${1:-}" != -w ] || { write=yes; shift; }
 [ $# -gt 0 ] || set -- 14 15 16 17 18
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 chmod 755 "$folder" # started by root, the server runs as another user
 failed=0
-report='| PostgreSQL | tests | passed | failed | skipped | seconds |
+head='| PostgreSQL | tests | passed | failed | skipped | seconds |
 |---|---|---|---|---|---|'
+report=$head
+
+# put ROW into the manual's table, in the place of that major version's.
+put() {
+  node -e '
+    const fs = require("fs"), [page, head, row] = process.argv.slice(1), text = fs.readFileSync(page, "utf8");
+    const place = /(<!-- scripts\/test-postgres\.sh -w -->\n)([^]*?)(<!-- end -->)/, major = r => parseInt(r.slice(2));
+    if (!place.test(text)) throw new Error(page + " has no place for the table");
+    fs.writeFileSync(page, text.replace(place, (_, begin, table, end) => {
+      const rows = table.split("\n").filter(r => /^\| \d/.test(r) && major(r) != major(row));
+      return begin + [head, ...rows.concat(row).sort((a, b) => major(a) - major(b)), end].join("\n");
+    }));' docs/OPERATIONS.md "$head" "$1"
+}
 
 for major in "$@"; do
   version=$(npm view "$package" versions --json | node -e '
@@ -53,19 +66,15 @@ for major in "$@"; do
     go test -race -count 1 -timeout 15m -v ./internal/cluster ./internal/pgtest ./internal/replication ./internal/pgoutput/... \
     ./internal/setup ./internal/rulecheck ./internal/doctor ./internal/app ./internal/demo ./internal/e2e >"$log" 2>&1 || ended=failed
   count() { grep -cE "^ *--- $1" "$log" || true; }
-  report+=$(printf '\n| %s | %d | %d | %d | %d | %d |' "$server" "$(count '(PASS|FAIL|SKIP)')" "$(count PASS)" "$(count FAIL)" "$(count SKIP)" $((SECONDS - begun)))
+  row=$(printf '| %s | %d | %d | %d | %d | %d |' "$server" "$(count '(PASS|FAIL|SKIP)')" "$(count PASS)" "$(count FAIL)" "$(count SKIP)" $((SECONDS - begun)))
   if [ "$ended" != ok ]; then
     failed=1
     grep -E -B1 -A30 -- '^ *--- FAIL|^panic|^FAIL' "$log" | head -200 || true
+  elif [ -n "$write" ]; then
+    put "$row"
   fi
+  report+=$'\n'$row
 done
 echo
 echo "$report"
-if [ -n "$write" ] && [ "$failed" = 0 ]; then
-  TABLE=$report node -e '
-    const fs = require("fs"), page = process.argv[1], text = fs.readFileSync(page, "utf8");
-    const place = /(<!-- scripts\/test-postgres\.sh -w -->\n)[^]*?(\n<!-- end -->)/;
-    if (!place.test(text)) throw new Error(page + " has no place for the table");
-    fs.writeFileSync(page, text.replace(place, (_, begin, end) => begin + process.env.TABLE + end));' "$write"
-fi
 exit "$failed"
