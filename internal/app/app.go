@@ -244,7 +244,7 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 		interrupted: m.Interrupted,
 		setup:       SetupConfig(c, a.rules),
 		replication: replication.Config{
-			URL: c.Database.URL, Slot: c.Slot, Publication: c.Publication,
+			URL: c.Database.URL, Slot: c.Slot, Publication: c.Publication, Failover: c.SlotFailover,
 			Hooks: replication.Hooks{Notice: func(code, message string) { a.log.Warn("database notice", "code", code, "text", message) }},
 		},
 		router:  route.New(a.rules, directory, m.Route(refusals(a.log))),
@@ -266,6 +266,12 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 	s.forced = replication.NewBarrier(s.forcedPosition, s.requestReply, replication.BarrierOptions{})
 	s.freshness = newFreshness(s.barrier.Wait, s.hub.SetFeed)
 	s.freshness.healthy = s.health
+	if len(c.Database.Others) > 0 {
+		s.replication.Accept = s.accept
+	}
+	if c.Dispatch == config.DispatchVisible {
+		s.gate = &gate{late: s.freshness.down}
+	}
 	s.newFeed = func(log feed.Log) *feed.Feed {
 		passed := func(end orgcast.LSN) {
 			s.barrier.Passed(end)
@@ -279,7 +285,7 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 		return feed.New(s.router, log, state{directory, receipts}, s.hub, passed, s.spool, hooks)
 	}
 	h := &house{app: a, hub: s.hub, source: s, started: time.Now(), emitters: newEmitters(func(ctx context.Context) (*pgx.Conn, error) {
-		return connect(ctx, c.Database.URL, "orgcast publish")
+		return connect(ctx, c.Database.URL, "orgcast publish", "on", s.replication.Accept)
 	})}
 	streams := streams{s.hub, s, &delivery.Handler{Barrier: s.barrier, Hooks: m.Delivery()}}
 	h.server = server.New(server.Deps{

@@ -18,6 +18,9 @@ type found struct {
 	// told is the highest position that a client may have heard of; it may lie
 	// beyond durable.
 	told orgcast.LSN
+	// blind tells that this process has told nobody anything yet: how far the one
+	// before had come with positions that were not stored is not known.
+	blind bool
 	// now is what the log would be a log of if it began now.
 	now     eventlog.Identity
 	walEnd  orgcast.LSN
@@ -54,6 +57,8 @@ func decide(f found) (restart string) {
 		return "the database's WAL ends before the log: it was restored, or a standby that was behind took over"
 	case f.log.Timeline != f.now.Timeline && !onTimeline(f.history, f.log.Timeline, max(f.durable, f.told)):
 		return "the log lies on a timeline that the database has left"
+	case f.log.Timeline != f.now.Timeline && f.blind:
+		return "a standby took over while no orgcast ran: a client may have been told of positions beyond it"
 	}
 	return ""
 }

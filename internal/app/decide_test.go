@@ -49,6 +49,10 @@ func TestTheLogIsContinuedOnlyWhereNothingCanBeMissing(t *testing.T) {
 		{"a standby took over before our position", func(f *found) {
 			f.now.Timeline, f.history = 2, []replication.TimelineSwitch{{Timeline: 1, At: 800}}
 		}, false},
+		{"a standby took over while nobody knew what was told", func(f *found) {
+			f.blind, f.now.Timeline, f.history = true, 2, []replication.TimelineSwitch{{Timeline: 1, At: 1200}}
+		}, false},
+		{"a new process on the same timeline", func(f *found) { f.blind = true }, true},
 		{"two take-overs, ours is in the history", func(f *found) {
 			f.log.Timeline, f.now.Timeline = 2, 3
 			f.history = []replication.TimelineSwitch{{Timeline: 1, At: 100}, {Timeline: 2, At: 1000}}

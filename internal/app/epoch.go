@@ -29,7 +29,7 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 		return 0, err
 	}
 	f := found{
-		durable: s.events.Durable(), told: max(s.events.Position(), s.feed.Position()), walEnd: system.WALEnd, slot: slot,
+		durable: s.events.Durable(), blind: s.feed.Position() == 0, told: max(s.events.Position(), s.feed.Position()), walEnd: system.WALEnd, slot: slot,
 		now: eventlog.Identity{SystemID: system.ID, Timeline: system.Timeline, Database: system.Database, Slot: s.slot, State: w.state, Rules: s.rules.Text(), Tables: w.tables},
 	}
 	var epoch orgcast.Epoch
@@ -44,7 +44,7 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 		reason = s.remade.Error()
 	}
 	if reason == "" {
-		return epoch, s.goOn(ctx, f)
+		return epoch, s.goOn(ctx, replica, f)
 	}
 	if slot != nil && slot.Active {
 		return 0, orgcast.WithHint("begin a new epoch",
@@ -55,8 +55,18 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 }
 
 // goOn notes what is different from when the log was begun.
-func (s *source) goOn(ctx context.Context, f found) error {
+func (s *source) goOn(ctx context.Context, replica *replication.Conn, f found) error {
+	if !f.slot.Active { // or who reads it is told in a moment
+		changed, err := replica.KeepFailover(ctx, f.slot)
+		if err != nil {
+			return err
+		}
+		if changed {
+			s.log.Info("slot altered", "slot", s.slot, "failover", s.replication.Failover)
+		}
+	}
 	if f.log.Timeline != f.now.Timeline {
+		s.log.Warn("a standby took over, and has all that the log has: the epoch goes on", "timeline", f.now.Timeline)
 		if err := s.events.SetTimeline(f.now.Timeline); err != nil {
 			return err
 		}

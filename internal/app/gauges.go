@@ -37,6 +37,12 @@ func (a *App) gauges(s *source) {
 		}
 		return float64(behind)
 	})
+	gauge("visible_wait_seconds", "How long the transaction at hand has been held back because other sessions do not see it yet; 0 if none is, and without ORGCAST_DISPATCH=visible.", func() float64 {
+		if s.gate == nil {
+			return 0
+		}
+		return s.gate.waited().Seconds()
+	})
 	gauge("slot_retained_bytes", "WAL that the replication slot keeps on the database's disk, as last seen: every ten seconds while there is a connection. NaN before the first time.", func() float64 {
 		if slot := s.slotSeen.Load(); slot != nil {
 			return float64(slot.RetainedBytes)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,8 +9,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oikion/orgcast"
+	"github.com/oikion/orgcast/internal/replication"
 )
 
 // inspector is an ordinary connection, used by one at a time.
@@ -24,14 +27,18 @@ type inspector struct {
 var errNoConnection = errors.New("no connection to the database")
 
 // connect opens the ordinary connection: for the checks, the snapshot and the
-// barrier. It is never used for a row that is on its way.
-func (s *source) connect(ctx context.Context) (*pgx.Conn, error) {
-	return connect(ctx, s.database, "orgcast inspect")
+// barrier. It is never used for a row that is on its way. What it commits, to have
+// the WAL flushed, must not wait for a standby.
+func (s *source) connect(ctx context.Context, name string) (*pgx.Conn, error) {
+	return connect(ctx, s.database, name, "local", s.replication.Accept)
 }
 
+// connectPatience bounds the connecting to one server.
+const connectPatience = 10 * time.Second
+
 // connect opens a connection whose settings are none of the role's or the
-// database's.
-func connect(ctx context.Context, url, name string) (*pgx.Conn, error) {
+// database's. accept, if not nil, is asked of each server that the URL names.
+func connect(ctx context.Context, url, name, commit string, accept pgconn.ValidateConnectFunc) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, orgcast.WithHint("connect", errors.New("the database's URL can't be read"), "Check ORGCAST_DATABASE_URL.")
@@ -40,13 +47,18 @@ func connect(ctx context.Context, url, name string) (*pgx.Conn, error) {
 		"application_name": name, "datestyle": "ISO", "timezone": "UTC", "intervalstyle": "iso_8601",
 		"bytea_output": "hex", "extra_float_digits": "1", "client_encoding": "UTF8", "search_path": "pg_catalog",
 		// A snapshot takes as long as it takes, and a barrier needs its flush.
-		"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0", "synchronous_commit": "on",
+		"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0", "synchronous_commit": commit,
 	} {
 		config.RuntimeParams[name] = value
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
+	if accept != nil {
+		config.ValidateConnect = replication.Both(config.ValidateConnect, accept)
+	}
+	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, connectPatience)
 	conn, err := pgx.ConnectConfig(ctx, config)
+	if errors.Is(err, pgconn.ErrStandbyConnection) {
+		return nil, orgcast.WithHint("connect", err, "No server that ORGCAST_DATABASE_URL names is a primary: wait until one is promoted, or promote one.")
+	}
 	if err != nil {
 		return nil, orgcast.WithHint("connect", err, "Check that the database runs, and the role and password of ORGCAST_DATABASE_URL; `orgcast setup` makes the role.")
 	}
@@ -92,6 +104,11 @@ func (s *source) ask(ctx context.Context, sql string) (string, error) {
 	if look == nil {
 		return "", errNoConnection
 	}
+	return look.ask(ctx, sql)
+}
+
+// ask asks for one text.
+func (look *inspector) ask(ctx context.Context, sql string) (string, error) {
 	look.mu.Lock()
 	defer look.mu.Unlock()
 	// A query that is cancelled costs pgx its connection, and that the feed: a
@@ -107,6 +124,13 @@ func (s *source) ask(ctx context.Context, sql string) (string, error) {
 		return "", err
 	}
 	return text, nil
+}
+
+// close closes the connection, after whoever asks right now has his answer.
+func (look *inspector) close(ctx context.Context) {
+	look.mu.Lock()
+	defer look.mu.Unlock()
+	look.conn.Close(context.WithoutCancel(ctx))
 }
 
 // requestReply asks the server where it is.

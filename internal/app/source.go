@@ -51,8 +51,9 @@ type source struct {
 	barrier   *replication.Barrier
 	forced    *replication.Barrier // also of commits that are not flushed: see forcedPosition
 	freshness *freshness
-	// visibility is of what was handed out.
+	// visibility is of what was handed out; gate, if not nil, of what is to be.
 	visibility visibility
+	gate       *gate
 
 	loaded  bool              // router and directory hold what the log has
 	missing []string          // columns of the rules that the tables lack, as last said
@@ -213,7 +214,7 @@ func (s *source) Floor(organization orgcast.OrganizationID) orgcast.Cursor {
 func (s *source) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	conn, err := s.connect(ctx)
+	conn, err := s.connect(ctx, "orgcast inspect")
 	if err != nil {
 		return err
 	}
@@ -232,6 +233,10 @@ func (s *source) session(ctx context.Context) error {
 		return err
 	}
 	defer replica.Close()
+	look := &inspector{conn: conn, broken: func(err error) { cancel(err) }}
+	if err := same(ctx, look, replica); err != nil {
+		return err
+	}
 	epoch, err := s.prepare(ctx, conn, replica, fingerprint)
 	if err != nil {
 		return err
@@ -250,7 +255,11 @@ func (s *source) session(ctx context.Context) error {
 	}
 	s.feed.OnTables(tables)
 
-	look := &inspector{conn: conn, broken: func(err error) { cancel(err) }}
+	free, err := s.holdBack(ctx, replica, look.broken)
+	if err != nil {
+		return err
+	}
+	defer free()
 	learn := func(rel *orgcast.Relation) error { return s.learnTypes(ctx, look, rel) }
 	if err := learn(nil); err != nil {
 		return err
@@ -262,9 +271,7 @@ func (s *source) session(ctx context.Context) error {
 	s.conn.Store(replica)
 	defer func() {
 		s.inspect.Store(nil)
-		look.mu.Lock() // whoever asks right now has his answer first
-		defer look.mu.Unlock()
-		conn.Close(context.WithoutCancel(ctx))
+		look.close(ctx)
 	}()
 	defer s.conn.Store(nil)
 	var watching sync.WaitGroup

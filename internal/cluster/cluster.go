@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/oikion/orgcast"
 )
 
@@ -124,6 +126,11 @@ func (c *Cluster) boot(ctx context.Context) error {
 	if err := c.initdb(ctx); err != nil {
 		return err
 	}
+	return c.settle(ctx)
+}
+
+// settle configures what is in the data directory and starts it.
+func (c *Cluster) settle(ctx context.Context) error {
 	for attempt := 1; ; attempt++ {
 		if c.options.Port == 0 {
 			port, err := freePort()
@@ -172,6 +179,16 @@ func (c *Cluster) URLAs(user, password, database string) string {
 		RawQuery: "sslmode=disable",
 	}
 	return u.String()
+}
+
+// query asks the superuser's connection for one value.
+func (c *Cluster) query(ctx context.Context, sql string, value any) error {
+	conn, err := pgx.Connect(ctx, c.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return conn.QueryRow(ctx, sql).Scan(value)
 }
 
 // Port is the TCP port on 127.0.0.1. It stays the same over Stop and Start.

@@ -252,3 +252,56 @@ func TestCancelledStartLeavesNothing(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+func TestAStandbyFollowsAndTakesOver(t *testing.T) {
+	primary, err := cluster.Start(t.Context(), cluster.Options{Settings: map[string]string{"work_mem": "5MB"}})
+	if err != nil {
+		t.Fatalf("%v (%s)", err, orgcast.Hint(err))
+	}
+	defer closed(t, primary)
+	execute(t, primary, `CREATE TABLE kept AS SELECT 1 AS n`)
+	execute(t, primary, `SELECT pg_create_logical_replication_slot('left', 'pgoutput')`)
+	standby, err := cluster.StartStandby(t.Context(), primary, "standby", cluster.Options{})
+	if err != nil {
+		t.Fatalf("%v (%s)", err, orgcast.Hint(err))
+	}
+	defer closed(t, standby)
+	if got := show(t, standby.URL("postgres"), "in_hot_standby") + show(t, standby.URL("postgres"), "work_mem"); got != "on5MB" {
+		t.Errorf("the standby says %q", got)
+	}
+	execute(t, primary, `UPDATE kept SET n = 2`)
+	for deadline := time.Now().Add(time.Minute); kept(t, standby.URL("postgres")) != 2; {
+		if time.Now().After(deadline) {
+			t.Fatal("the standby does not follow")
+		}
+	}
+	if err := primary.Stop(t.Context(), "immediate"); err != nil {
+		t.Fatal(err)
+	}
+	if err := standby.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, standby, `UPDATE kept SET n = 3; DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_replication_slots); END $$`)
+	if n := kept(t, standby.URL("postgres")); n != 3 {
+		t.Errorf("n = %d", n)
+	}
+}
+
+func closed(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func execute(t *testing.T, c *cluster.Cluster, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), c.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -74,10 +74,19 @@ func (c *Config) bounds(e *Error) {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		e.refuse("ORGCAST_LOG_LEVEL", "it is no level", "Use debug, info, warn or error.")
 	}
+	if c.Dispatch != DispatchReceived && c.Dispatch != DispatchVisible {
+		e.refuse("ORGCAST_DISPATCH", "it is neither received nor visible", "Leave it out; visible is for servers with synchronous_standby_names.")
+	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		e.refuse("ORGCAST_LOG_FORMAT", "it is no format", "Use text or json.")
 	}
 }
+
+// The values of ORGCAST_DISPATCH.
+const (
+	DispatchReceived = "received"
+	DispatchVisible  = "visible"
+)
 
 const (
 	maxLimit = 10_000_000

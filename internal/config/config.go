@@ -16,7 +16,7 @@ import (
 // Config is everything that can be set. A field's doc tag is its line in
 // docs/CONFIG.md.
 type Config struct {
-	DatabaseURL      string `env:"ORGCAST_DATABASE_URL" secret:"true" doc:"The database, as the role that orgcast setup makes. If it is not set, the first that is of DIRECT_URL, DATABASE_URL_UNPOOLED, POSTGRES_URL_NON_POOLING, DATABASE_URL. Prisma's own parameters are understood or left out; a pooler's address is refused. TLS is required off loopback, unless the URL says sslmode=disable."`
+	DatabaseURL      string `env:"ORGCAST_DATABASE_URL" secret:"true" doc:"The database, as the role that orgcast setup makes. If it is not set, the first that is of DIRECT_URL, DATABASE_URL_UNPOOLED, POSTGRES_URL_NON_POOLING, DATABASE_URL. Prisma's own parameters are understood or left out; a pooler's address is refused. TLS is required off loopback, unless the URL says sslmode=disable. It may name several hosts, host1:port,host2:port: the one that is the primary is taken."`
 	SetupDatabaseURL string `env:"ORGCAST_SETUP_DATABASE_URL" secret:"true" doc:"The database as the owner of its tables, for orgcast setup. If it is not set, setup uses the other."`
 
 	Listen      string `env:"ORGCAST_LISTEN" default:"127.0.0.1:4050" doc:"Where browsers connect: host:port. If it is not set and PORT is, that port on loopback."`
@@ -24,11 +24,13 @@ type Config struct {
 	AdminToken  string `env:"ORGCAST_ADMIN_TOKEN" secret:"true" doc:"The bearer token of the operator's listener; at least 16 characters. ORGCAST_ADMIN_TOKEN_FILE names a file that holds it instead."`
 	AdminHosts  string `env:"ORGCAST_ADMIN_HOSTS" doc:"The Host headers that the operator's listener answers, separated by commas, besides its own address."`
 
-	DataDir     string `env:"ORGCAST_DATA_DIR" doc:"Where the event log is kept. By default orgcast in the user's state directory, for root /var/lib/orgcast."`
-	LogBytes    Bytes  `env:"ORGCAST_LOG_BYTES" default:"4GiB" doc:"The bound of the event log on disk: the oldest events go first."`
-	Rules       string `env:"ORGCAST_RULES" default:"preset:oikion" doc:"The rule file: a path, or preset:NAME for one that orgcast ships."`
-	Slot        string `env:"ORGCAST_SLOT" doc:"The replication slot. By default orgcast_ and the database's name: slots are cluster-wide."`
-	Publication string `env:"ORGCAST_PUBLICATION" default:"orgcast" doc:"The publication."`
+	DataDir      string `env:"ORGCAST_DATA_DIR" doc:"Where the event log is kept. By default orgcast in the user's state directory, for root /var/lib/orgcast."`
+	LogBytes     Bytes  `env:"ORGCAST_LOG_BYTES" default:"4GiB" doc:"The bound of the event log on disk: the oldest events go first."`
+	Rules        string `env:"ORGCAST_RULES" default:"preset:oikion" doc:"The rule file: a path, or preset:NAME for one that orgcast ships."`
+	Slot         string `env:"ORGCAST_SLOT" doc:"The replication slot. By default orgcast_ and the database's name: slots are cluster-wide."`
+	SlotFailover bool   `env:"ORGCAST_SLOT_FAILOVER" default:"true" doc:"On PostgreSQL 17 and later the slot is one that standbys with sync_replication_slots keep a copy of, so that orgcast goes on from a promoted one. If synchronized_standby_slots is set, the primary sends only what those standbys have. Older servers have no such slots."`
+	Dispatch     string `env:"ORGCAST_DISPATCH" default:"received" doc:"When a transaction goes to the streams: received, as soon as the WAL has it; or visible, once other sessions of the primary see it, which with synchronous_standby_names is later. Then who refetches on an event never reads the old row."`
+	Publication  string `env:"ORGCAST_PUBLICATION" default:"orgcast" doc:"The publication."`
 
 	APIKeysFile string `env:"ORGCAST_API_KEYS_FILE" doc:"The file of API keys, which orgcast keys alters and serve reads again without a restart. By default api-keys.json in the data directory."`
 	SealSecret  string `env:"ORGCAST_SEAL_SECRET" secret:"true" doc:"What proves that a message in the WAL came over HTTP: 64 hexadecimal digits, the same for all processes that read one slot. ORGCAST_SEAL_SECRET_FILE names a file that holds it instead. By default drawn at the first start and kept in the data directory, mode 0600."`

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/oikion/orgcast"
@@ -35,6 +33,9 @@ type Database struct {
 	// Host, Port, Name, User and Password are its parts. A Host that begins with
 	// a slash is the directory of a Unix socket.
 	Host, Port, Name, User, Password string
+	// Others are the further servers of an address that names several, of which
+	// the one is taken that is the primary.
+	Others []Address
 	// Schema is Prisma's schema parameter, "" if there was none.
 	Schema string
 	// TLS is the sslmode.
@@ -45,11 +46,11 @@ type Database struct {
 
 // Format prints the address without its password, whatever the verb.
 func (d Database) Format(f fmt.State, _ rune) {
-	host := d.Host
-	if !strings.HasPrefix(host, "/") && d.Port != "" {
-		host = net.JoinHostPort(d.Host, d.Port)
+	hosts := make([]string, 0, 1+len(d.Others))
+	for _, a := range d.addresses() {
+		hosts = append(hosts, a.String())
 	}
-	fmt.Fprintf(f, "database %q on %s as %q, sslmode=%s", d.Name, host, d.User, d.TLS)
+	fmt.Fprintf(f, "database %q on %s as %q, sslmode=%s", d.Name, strings.Join(hosts, " or "), d.User, d.TLS)
 }
 
 // kept are the parameters that the driver reads itself. Every other one it
@@ -63,7 +64,7 @@ var kept = []string{
 // ParseDatabaseURL reads the address of a database. Its errors hold nothing of
 // the address but its host.
 func ParseDatabaseURL(raw string) (Database, error) {
-	u, err := parseURL(raw)
+	u, others, err := parseURL(raw)
 	if err != nil {
 		return Database{}, err
 	}
@@ -77,9 +78,13 @@ func ParseDatabaseURL(raw string) (Database, error) {
 			return Database{}, refused("it has a parameter twice", "Remove one of the two.")
 		}
 	}
+	addresses, err := servers(q, append([]Address{{u.Hostname(), u.Port()}}, others...))
+	if err != nil {
+		return Database{}, err
+	}
 	d := Database{
 		// A parameter wins over the URL's own part, as it does in libpq.
-		Host: cmp.Or(q.Get("host"), u.Hostname()), Port: cmp.Or(q.Get("port"), u.Port(), "5432"),
+		Host: addresses[0].Host, Port: addresses[0].Port, Others: addresses[1:],
 		Name: cmp.Or(q.Get("dbname"), q.Get("database"), strings.TrimPrefix(u.Path, "/")),
 		User: cmp.Or(q.Get("user"), u.User.Username()), Schema: q.Get("schema"),
 	}
@@ -88,10 +93,15 @@ func ParseDatabaseURL(raw string) (Database, error) {
 	if err := d.check(); err != nil {
 		return Database{}, err
 	}
-	if err := refusePooler(d, q); err != nil {
+	for _, a := range addresses {
+		if err := refusePooler(a, q); err != nil {
+			return Database{}, err
+		}
+	}
+	if err := primaryOnly(addresses, q); err != nil {
 		return Database{}, err
 	}
-	if d.TLS, err = tlsParameters(d.Host, q); err != nil {
+	if d.TLS, err = tlsParameters(d.Local(), q); err != nil {
 		return Database{}, err
 	}
 	for name := range q {
@@ -114,64 +124,45 @@ func refused(problem, cure string) error {
 const form = "Write postgresql://user:password@host:port/database."
 
 // parseURL reads a URL of PostgreSQL's scheme. What url.Parse says is not
-// wrapped: it would show the URL, and the password in it.
-func parseURL(raw string) (*url.URL, error) {
+// wrapped: it would show the URL, and the password in it. Of several hosts the URL
+// has the first; others are the further ones.
+func parseURL(raw string) (u *url.URL, others []Address, err error) {
 	if strings.HasPrefix(raw, `"`) || strings.HasPrefix(raw, `'`) {
-		return nil, refused("it is in quotes", "Remove the quotes: not every reader of .env files does.")
+		return nil, nil, refused("it is in quotes", "Remove the quotes: not every reader of .env files does.")
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	switch scheme = strings.ToLower(scheme); {
 	case !ok:
-		return nil, refused("it is no URL", form)
+		return nil, nil, refused("it is no URL", form)
 	case scheme == "prisma" || scheme == "prisma+postgres":
-		return nil, refused("a "+scheme+":// address leads to Prisma's own service, which does not pass replication on",
+		return nil, nil, refused("a "+scheme+":// address leads to Prisma's own service, which does not pass replication on",
 			"Set ORGCAST_DATABASE_URL to the database's own postgresql:// address.")
 	case scheme != "postgres" && scheme != "postgresql":
-		return nil, refused("its scheme is not postgresql", form)
-	}
-	authority, _, _ := strings.Cut(rest, "/")
-	if strings.Contains(authority[strings.LastIndexByte(authority, '@')+1:], ",") {
-		return nil, refused("it names several hosts", "Name the primary only: a replica has no slot of ours.")
+		return nil, nil, refused("its scheme is not postgresql", form)
 	}
 	if strings.Contains(raw, "#") {
-		return nil, refused("it has a #, and what follows would be lost", "Write it as %23.")
+		return nil, nil, refused("it has a #, and what follows would be lost", "Write it as %23.")
 	}
-	u, err := url.Parse(raw)
+	first, others, err := splitHosts(rest)
 	if err != nil {
-		return nil, refused("it can't be read as a URL", "Percent-encode what is special in user and password: @ is %40, : is %3A, / is %2F, # is %23, ? is %3F, % is %25.")
+		return nil, nil, err
 	}
-	return u, nil
+	if u, err = url.Parse(scheme + "://" + first); err != nil {
+		return nil, nil, refused("it can't be read as a URL", "Percent-encode what is special in user and password: @ is %40, : is %3A, / is %2F, # is %23, ? is %3F, % is %25.")
+	}
+	return u, others, nil
 }
 
 // check finds what the driver would fill in from the environment, and what it
 // would read differently from us.
 func (d *Database) check() error {
 	switch {
-	case d.Host == "":
-		return refused("it names no host", form)
-	case strings.Contains(d.Host, ","):
-		return refused("it names several hosts", "Name the primary only: a replica has no slot of ours.")
-	case !strings.HasPrefix(d.Host, "/") && !isHost(d.Host):
-		return refused("its host is no host name", form)
 	case d.Name == "" || strings.ContainsRune(d.Name, 0):
 		return refused("it names no database", form)
-	case strings.ContainsRune(d.User+d.Password+d.Host, 0):
+	case strings.ContainsRune(d.User+d.Password, 0):
 		return refused("it holds a NUL", form)
 	}
-	if n, err := strconv.ParseUint(d.Port, 10, 16); err != nil || n == 0 {
-		return refused("its port is no port", form)
-	}
 	return nil
-}
-
-// isHost tells whether s is an address, or could be a name.
-func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return !strings.Contains(s, "%")
-	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-._", r)
-	})
 }
 
 // url writes the address anew, each part in one place only.
@@ -183,18 +174,16 @@ func (d *Database) url(q url.Values) string {
 	case d.User != "":
 		u.User = url.User(d.User)
 	}
-	if strings.HasPrefix(d.Host, "/") {
-		q.Set("host", d.Host)
-		q.Set("port", d.Port)
+	if len(d.Others) > 0 || strings.HasPrefix(d.Host, "/") {
+		var hosts, ports []string
+		for _, a := range d.addresses() {
+			hosts, ports = append(hosts, a.Host), append(ports, a.Port)
+		}
+		q.Set("host", strings.Join(hosts, ","))
+		q.Set("port", strings.Join(ports, ","))
 	} else {
 		u.Host = net.JoinHostPort(d.Host, d.Port)
 	}
 	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20")
 	return u.String()
-}
-
-// local tells whether a host is reached without a network.
-func local(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || strings.HasPrefix(host, "/") || err == nil && a.Unmap().IsLoopback()
 }

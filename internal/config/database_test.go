@@ -42,6 +42,13 @@ func TestADatabaseURLIsCleaned(t *testing.T) {
 		{"postgresql://u:p@ep-x.neon.tech/db?sslmode=require&channel_binding=require", "postgresql://u:p@ep-x.neon.tech:5432/db?channel_binding=require&sslmode=require"},
 		{"postgresql://u:p@localhost/db?supa=base&search_path=x&replication=database&service=s&hostaddr=1.2.3.4", "postgresql://u:p@localhost:5432/db?sslmode=prefer"},
 
+		// Several servers: the primary is taken, and one that is gone costs little.
+		{"postgresql://u:p@a.example.com,b.example.com:5433/db?sslmode=require", "postgresql://u:p@/db?connect_timeout=4&host=a.example.com%2Cb.example.com&port=5432%2C5433&sslmode=require&target_session_attrs=primary"},
+		{"postgresql://u:p@127.0.0.1:1,[::1]:2/db?target_session_attrs=read-write&connect_timeout=9", "postgresql://u:p@/db?connect_timeout=9&host=127.0.0.1%2C%3A%3A1&port=1%2C2&sslmode=prefer&target_session_attrs=primary"},
+		{"postgresql://u:p@localhost,db.example.com/db", "postgresql://u:p@/db?connect_timeout=4&host=localhost%2Cdb.example.com&port=5432%2C5432&sslmode=require&target_session_attrs=primary"},
+		{"postgresql://u:p@/db?host=a,b&port=6000&sslmode=disable", "postgresql://u:p@/db?connect_timeout=4&host=a%2Cb&port=6000%2C6000&sslmode=disable&target_session_attrs=primary"},
+		{"postgresql://u:a,b@localhost/db?x=a,b", "postgresql://u:a,b@localhost:5432/db?sslmode=prefer"},
+
 		{"postgresql:///db?host=/var/run/postgresql&user=u", "postgresql://u@/db?host=%2Fvar%2Frun%2Fpostgresql&port=5432&sslmode=prefer"},
 		{"postgresql://u:p%40%2F%23s%25@localhost/d%20b", "postgresql://u:p%40%2F%23s%25@localhost:5432/d%20b?sslmode=prefer"},
 	} {
@@ -78,8 +85,13 @@ func TestAnAddressThatCannotReplicateIsRefusedByNameWithACure(t *testing.T) {
 		{"postgresql://u:hunter2hunter2#x@localhost/db", "#", "%23"},
 		{"postgresql://u:5432#hunter2hunter2@localhost/db", "#", "%23"},
 		{"postgresql://u:hunter2hunter2%zz@localhost/db", "can't be read", "Percent-encode"},
-		{"postgresql://u:hunter2hunter2@a:1,b:2/db", "several hosts", "primary"},
-		{"postgresql://u:hunter2hunter2@a/db?host=b,c", "several hosts", "primary"},
+		{"postgresql://u:hunter2hunter2@a:1,b:2/db?target_session_attrs=standby", "asks for a standby", "read-write"},
+		{"postgresql://u:hunter2hunter2@a:1,b:2/db?port=1,2,3", "ports", "one for each"},
+		{"postgresql://u:hunter2hunter2@a,ep-x-pooler.eu.aws.neon.tech/db", "Neon's pooler", "without -pooler."},
+		{"postgresql://u:hunter2hunter2@a,,b/db", "no host", "postgresql://"},
+		{"postgresql://u:hunter2hunter2@a,b:x/db", "can't be read", "host1"},
+		{"postgresql://u:hunter2hunter2@a,a/db", "twice", "host1"},
+		{"postgresql://u:hunter2hunter2@a,b,c,d,e,f,g,h,i/db", "more than 8", "primary"},
 		{"postgresql://u:hunter2hunter2@/db", "no host", "postgresql://"},
 		{"postgresql://u:hunter2hunter2@localhost", "no database", "postgresql://"},
 		{"postgresql://u:hunter2hunter2@a b/db", "can't be read", "Percent-encode"},
@@ -120,6 +132,7 @@ func FuzzParseDatabaseURL(f *testing.F) {
 	f.Add("postgresql:///db?password=", "x y", "&host=/tmp&sslaccept=strict")
 	f.Add("prisma://", "a", "/?api_key=x")
 	f.Add("postgresql://u:", "%41", "@[::1]:5432/db?sslmode=disable&sslmode=require")
+	f.Add("postgresql://u:", secretText, "@a:1,db.example.com/db?port=5,6&sslmode=prefer")
 	f.Fuzz(func(t *testing.T, before, password, after string) {
 		raw := before + url.QueryEscape(password) + after
 		d, err := ParseDatabaseURL(raw)
@@ -146,9 +159,14 @@ func FuzzParseDatabaseURL(f *testing.F) {
 		if c.Host != d.Host || fmt.Sprint(c.Port) != strings.TrimLeft(d.Port, "0") || c.Database != d.Name || d.User != "" && c.User != d.User || d.Password != "" && c.Password != d.Password {
 			t.Fatalf("%q: the driver goes to %s:%d/%s as %s, we checked %v", raw, c.Host, c.Port, c.Database, c.User, d)
 		}
-		if !local(d.Host) && d.TLS != "disable" {
-			if c.TLSConfig == nil || slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.TLSConfig == nil }) {
-				t.Fatalf("%q: goes to %s without TLS", raw, d.Host)
+		for _, f := range append(c.Fallbacks, &pgconn.FallbackConfig{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}) {
+			if !slices.ContainsFunc(d.addresses(), func(a Address) bool {
+				return f.Host == a.Host && fmt.Sprint(f.Port) == strings.TrimLeft(a.Port, "0")
+			}) {
+				t.Fatalf("%q: the driver goes to %s:%d, we checked %v", raw, f.Host, f.Port, d)
+			}
+			if !local(f.Host) && d.TLS != "disable" && f.TLSConfig == nil {
+				t.Fatalf("%q: goes to %s without TLS", raw, f.Host)
 			}
 		}
 		for name := range c.RuntimeParams {

@@ -9,8 +9,8 @@ import (
 )
 
 // refusePooler finds addresses of poolers, which do not pass replication on.
-func refusePooler(d Database, q url.Values) error {
-	host := strings.TrimSuffix(strings.ToLower(d.Host), ".")
+func refusePooler(a Address, q url.Values) error {
+	host := strings.TrimSuffix(strings.ToLower(a.Host), ".")
 	amazon := strings.HasSuffix(host, ".rds.amazonaws.com") || strings.HasSuffix(host, ".rds.amazonaws.com.cn")
 	supabase := strings.HasSuffix(host, ".supabase.co") || strings.HasSuffix(host, ".supabase.com")
 	var what, cure string
@@ -19,7 +19,7 @@ func refusePooler(d Database, q url.Values) error {
 		what, cure = "Neon's pooler", "Use the address without -pooler."
 	case strings.HasSuffix(host, "pooler.supabase.com"):
 		what, cure = "Supabase's pooler", "Use the direct connection, db.<project>.supabase.co on port 5432."
-	case supabase && d.Port == "6543":
+	case supabase && a.Port == "6543":
 		what, cure = "Supabase's pooler", "Use the direct connection on port 5432."
 	case amazon && strings.Contains(host, ".proxy-"):
 		what, cure = "RDS Proxy", "Use the instance's own address."

@@ -8,14 +8,14 @@ import (
 // tlsParameters puts Prisma's words for TLS into the driver's, and returns the
 // sslmode. Off loopback nothing but `disable` goes without TLS: `prefer` and
 // `allow` fall back to none without a word, and so does silence.
-func tlsParameters(host string, q url.Values) (mode string, err error) {
+func tlsParameters(local bool, q url.Values) (mode string, err error) {
 	mode = q.Get("sslmode")
 	if !slices.Contains([]string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}, mode) {
 		return "", refused("its sslmode is not known", "Use disable, require, verify-ca or verify-full.")
 	}
 	switch {
 	case mode != "" && mode != "allow" && mode != "prefer":
-	case !local(host):
+	case !local:
 		mode = "require"
 	case mode == "":
 		mode = "prefer" // or the driver would ask PGSSLMODE

@@ -59,6 +59,8 @@ const (
 
 	CommitAsync         Code = "commit_async"
 	CommitWaits         Code = "commit_waits"
+	DispatchIdle        Code = "dispatch_idle"
+	OwnStandby          Code = "own_standby"
 	ClockSkew           Code = "clock_skew"
 	TransactionLong     Code = "transaction_long"
 	TransactionPrepared Code = "transaction_prepared"
@@ -76,6 +78,10 @@ const (
 	SlotActive          Code = "slot_active"
 	SlotTaken           Code = "slot_taken"
 	SlotWithoutLog      Code = "slot_without_log"
+	FailoverNone        Code = "failover_none"
+	FailoverOff         Code = "failover_off"
+	FailoverUnheld      Code = "failover_unheld"
+	FailoverBlocked     Code = "failover_blocked"
 
 	ProxyUnreachable Code = "proxy_unreachable"
 	ProxyNoUpstream  Code = "proxy_no_upstream"
@@ -153,7 +159,9 @@ var entries = []entry{
 	{"Database server", Code(setup.ServerIsStandby), Fatal, "the server is a standby"},
 	{"Database server", Code(setup.WALLevel), Fatal, "wal_level is not logical"},
 	{"Database server", CommitAsync, Warning, "synchronous_commit is off for the server, a database or a role: events come 160 to 420 ms late"},
-	{"Database server", CommitWaits, Warning, "synchronous_standby_names is set: a refetch may be too early"},
+	{"Database server", CommitWaits, Warning, "synchronous_standby_names is set, and ORGCAST_DISPATCH is not visible: a refetch may be too early"},
+	{"Database server", DispatchIdle, Note, "ORGCAST_DISPATCH is visible, and synchronous_standby_names is empty"},
+	{"Database server", OwnStandby, Warning, "synchronous_standby_names takes orgcast for a standby; fatal with ORGCAST_DISPATCH=visible"},
 	{"Database server", ClockSkew, Warning, "the database's clock and this machine's are more than 2 s apart"},
 	{"Database server", TransactionLong, Warning, "a transaction that has written is open for more than 60 s; fatal while there is no slot"},
 	{"Database server", TransactionPrepared, Warning, "the same of a prepared transaction"},
@@ -174,6 +182,10 @@ var entries = []entry{
 	{"Replication", SlotActive, Note, "an orgcast reads the slot"},
 	{"Replication", SlotTaken, Fatal, "another program reads the slot"},
 	{"Replication", SlotWithoutLog, Note, "the slot exists, and the event log is empty; serve begins anew"},
+	{"Replication", FailoverNone, Note, "the address names several servers, and PostgreSQL is older than 17: a failover is a new epoch"},
+	{"Replication", FailoverOff, Warning, "there are standbys, and ORGCAST_SLOT_FAILOVER is false: a failover is a new epoch"},
+	{"Replication", FailoverUnheld, Warning, "there are standbys, and synchronized_standby_slots is empty: orgcast may be ahead of a promoted one"},
+	{"Replication", FailoverBlocked, Fatal, "synchronized_standby_slots names a standby that is away: nothing is sent"},
 
 	{"Publication and tables", Code(setup.PublicationMissing), Fatal, "there is no publication"},
 	{"Publication and tables", Code(setup.PublicationAllTables), Warning, "the publication is FOR ALL TABLES or for a schema's"},

@@ -52,7 +52,7 @@ func configuration(_ context.Context, s *Scene) (out []Finding) {
 		s.good(fmt.Sprintf("configuration: %s; listening on %s, operator on %s", s.config.Database, s.config.Listen, s.config.AdminListen))
 	}
 	d := s.config.Database
-	if d.TLS == "disable" && !local(d.Host) && !s.noDatabase {
+	if d.TLS == "disable" && !d.Local() && !s.noDatabase {
 		out = append(out, found(DatabasePlaintext, "the database is reached without TLS: password and rows can be read on the way",
 			"take sslmode=disable out of its address, or say sslmode=verify-full"))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/oikion/orgcast/internal/config"
 	"github.com/oikion/orgcast/internal/replication"
 	"github.com/oikion/orgcast/internal/setup"
 )
@@ -34,9 +35,18 @@ func connection(ctx context.Context, s *Scene) []Finding {
 		return []Finding{unreachable(err, s.config.Database.Host)}
 	}
 	s.conn = conn
+	var version int
+	if err := conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+		return failed("ask for the server's version", err)
+	}
+	if p := setup.TooOld(version); p != nil {
+		s.unfit = "PostgreSQL is too old"
+		return []Finding{found(Code(p.Code), p.Text, p.Hint)}
+	}
 	if s.server, err = readServer(ctx, conn); err != nil {
 		return failed("read server settings", err)
 	}
+	s.server.visible = s.config.Dispatch == config.DispatchVisible
 	s.good(fmt.Sprintf("database: PostgreSQL %s, as role %s", s.server.versionText, s.config.Database.User))
 	return nil
 }
@@ -48,6 +58,9 @@ func unreachable(err error, host string) Finding {
 	if !ok {
 		if strings.Contains(err.Error(), "server refused TLS") || strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "x509: ") {
 			return found(DatabaseTLS, text, "give the server a certificate that sslrootcert knows; sslmode=disable only on a network that nobody else is on")
+		}
+		if errors.Is(err, pgconn.ErrStandbyConnection) {
+			return found(Code(setup.ServerIsStandby), text, "promote a standby, or wait until one is: of several servers only the primary is taken")
 		}
 		return found(DatabaseUnreachable, text, "check that PostgreSQL runs, the host "+host+" and port of the address, and the network between")
 	}

@@ -174,11 +174,76 @@ func TestServersThatCannotBeHadHereAreJudgedByTheirFacts(t *testing.T) {
 	f := server{commit: "off", commitSource: "user", asyncFor: []string{"role x"}, standbys: "ANY 1 (a, b)", keep: minKeep - 1, timeout: "0", idle: "1h", maxWAL: 10, senders: 9}
 	out := serverFindings(f)
 	want(t, out, CommitAsync, Warning, "", "role x")
-	want(t, out, CommitWaits, Warning, "", "refetch")
+	want(t, out, CommitWaits, Warning, "", "ORGCAST_DISPATCH=visible")
 	want(t, out, WALKeepSmall, Warning, "", "255 MiB")
 	want(t, out, WALSenderTimeout, Note, "", "30s")
 	want(t, out, SlotIdleTimeout, Warning, "", "1h")
 	want(t, out, WALSendersFew, Note, "", "max_wal_senders")
+	good := server{commit: "on", keep: 1 << 14, timeout: "1min", maxWAL: 10}
+	for _, c := range []struct {
+		standbys string
+		visible  bool
+		want     []Code
+	}{
+		{"ANY 1 (a, b)", true, []Code{}},
+		{"", true, []Code{DispatchIdle}},
+		{"*", false, []Code{CommitWaits, OwnStandby}},
+		{"a, orgcast", true, []Code{OwnStandby}},
+	} {
+		f := good
+		f.standbys, f.visible = c.standbys, c.visible
+		codes := []Code{}
+		for _, f := range serverFindings(f) {
+			codes = append(codes, f.Code)
+			if fatal := f.Severity == Fatal; fatal != (f.Code == OwnStandby && c.visible) {
+				t.Errorf("%+v", f)
+			}
+		}
+		if !slices.Equal(codes, c.want) {
+			t.Errorf("%q, visible %v: %v, want %v", c.standbys, c.visible, codes, c.want)
+		}
+	}
+}
+
+func TestWhatAFailoverWouldDoIsToldByTheFacts(t *testing.T) {
+	standby := []string{"standby"}
+	for name, c := range map[string]struct {
+		facts standbys
+		want  Code // "": nothing
+		text  string
+	}{
+		"one server, old":               {standbys{}, "", ""},
+		"one server, new":               {standbys{able: true, wanted: true}, "", ""},
+		"one server, not wanted":        {standbys{able: true}, "", ""},
+		"several, old":                  {standbys{several: true, version: "16.1"}, FailoverNone, "16.1"},
+		"a standby, not wanted":         {standbys{able: true, physical: standby, connected: standby}, FailoverOff, "sync_replication_slots"},
+		"several, not wanted":           {standbys{able: true, several: true}, FailoverOff, "sync_replication_slots"},
+		"the standby may be behind":     {standbys{able: true, wanted: true, physical: standby, connected: standby}, FailoverUnheld, "physical slots"},
+		"one of several may be behind":  {standbys{able: true, wanted: true, several: true}, FailoverUnheld, "physical slots"},
+		"the standby is waited for":     {standbys{able: true, wanted: true, synchronized: `"standby"`, physical: standby, connected: standby}, "", ""},
+		"the standby is away":           {standbys{able: true, wanted: true, synchronized: "standby", physical: standby}, FailoverBlocked, "is away"},
+		"a standby that was never here": {standbys{able: true, wanted: true, synchronized: "standby, ghost", physical: standby, connected: standby}, FailoverBlocked, "pg_create_physical_replication_slot('ghost')"},
+	} {
+		out := failoverFindings(c.facts)
+		if c.want == "" {
+			if len(out) > 0 {
+				t.Errorf("%s: %+v", name, out)
+			}
+			continue
+		}
+		want(t, out, c.want, catalog[c.want].severity, "", c.text)
+	}
+}
+
+// A physical slot, as a standby has one, is seen.
+func TestStandbysAreSeenByTheirSlots(t *testing.T) {
+	w := newWorld(t)
+	name := w.Name + "_standby"
+	w.Exec(t, `SELECT pg_create_physical_replication_slot('`+name+`')`)
+	t.Cleanup(func() { w.Exec(t, `SELECT pg_drop_replication_slot('`+name+`')`) })
+	if r := w.examine(t); r.told(FailoverUnheld) != (w.Major(t) >= failoverSince/10000) {
+		t.Errorf("on %d: %+v", w.Major(t), r.Findings)
+	}
 }
 
 func TestSlotsAreJudgedByTheirFacts(t *testing.T) {
@@ -222,8 +287,12 @@ func TestAServerThatNobodyPrepared(t *testing.T) {
 func replicate(t *testing.T, url string) *pgconn.PgConn {
 	t.Helper()
 	conn, err := pgconn.Connect(t.Context(), url+"&replication=database")
-	if err != nil {
-		t.Fatal(err)
+	for deadline := time.Now().Add(time.Minute); err != nil; conn, err = pgconn.Connect(t.Context(), url+"&replication=database") {
+		// The walsender of the doctor ends a moment after its connection.
+		full, ok := errors.AsType[*pgconn.PgError](err)
+		if !ok || full.Code != "53300" || time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

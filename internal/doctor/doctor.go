@@ -59,6 +59,7 @@ type Scene struct {
 	setup      setup.Config
 
 	conn   *pgx.Conn
+	unfit  string // why nothing can be asked over conn
 	server server
 	system *replication.System
 	slot   *replication.Slot
@@ -99,6 +100,7 @@ var checks = []struct {
 	{"tenant columns", theRulesAndDatabase, tenantColumns},
 	{"replication connection", theDatabase, replicates},
 	{"replication slot", theDatabase, slot},
+	{"failover", theDatabase, failover},
 	{"age of the slot", theDatabase, slotAge},
 	{"event log and slot", theDatabase, continuity},
 	{"proxy", nothing, proxy},
@@ -114,6 +116,8 @@ func (s *Scene) missing(n need) string {
 		return "the configuration can't be read"
 	case (n == theDatabase || n == theRulesAndDatabase) && s.conn == nil:
 		return "there is no connection to the database"
+	case (n == theDatabase || n == theRulesAndDatabase) && s.unfit != "":
+		return s.unfit
 	case n == theRulesAndDatabase && s.rules == nil:
 		return "the rules can't be read"
 	}

@@ -135,8 +135,12 @@ func TestWhetherServeCanGoOnIsSaid(t *testing.T) {
 	w.apply(t)
 	want(t, w.examine(t).Findings, Code(setup.SlotOlder), Warning, "", "pg_drop_replication_slot")
 	_, err = w.Conn(t).Exec(t.Context(), `SELECT pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', 'orgcast')`, w.slot())
-	if err == nil || !strings.Contains(err.Error(), "does not exist") {
-		t.Errorf("read: %v, want PostgreSQL to say what the doctor foresaw", err)
+	if w.Major(t) < 18 {
+		if err == nil || !strings.Contains(err.Error(), "does not exist") {
+			t.Errorf("read: %v, want PostgreSQL to say what the doctor foresaw", err)
+		}
+	} else if err != nil { // the row is left out
+		t.Errorf("read: %v, want PostgreSQL to go on", err)
 	}
 	if err := os.RemoveAll(filepath.Join(w.env["ORGCAST_DATA_DIR"], "log")); err != nil {
 		t.Fatal(err)

@@ -6,26 +6,31 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oikion/orgcast/internal/replication"
 )
 
 // server is what the database's server is set to.
 type server struct {
+	version     int // server_version_num
 	versionText string
 	// commit is synchronous_commit, and commitSource who says so in this session.
 	commit, commitSource string
 	// asyncFor are the roles and databases for which it is off.
 	asyncFor []string
 	standbys string // synchronous_standby_names
-	keep     int64  // max_slot_wal_keep_size in MiB; -1: no bound
-	timeout  string // wal_sender_timeout
-	idle     string // idle_replication_slot_timeout, "" before PostgreSQL 18
-	maxWAL   int    // max_wal_senders
-	senders  int    // walsenders now
+	// visible is ours: that events wait until their commits are visible.
+	visible bool
+	keep    int64  // max_slot_wal_keep_size in MiB; -1: no bound
+	timeout string // wal_sender_timeout
+	idle    string // idle_replication_slot_timeout, "" before PostgreSQL 18
+	maxWAL  int    // max_wal_senders
+	senders int    // walsenders now
 }
 
 func readServer(ctx context.Context, conn *pgx.Conn) (f server, err error) {
 	err = conn.QueryRow(ctx, `
-		SELECT current_setting('server_version'), c.setting, c.source, current_setting('synchronous_standby_names'),
+		SELECT current_setting('server_version_num')::int, current_setting('server_version'), c.setting, c.source, current_setting('synchronous_standby_names'),
 		       (SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),
 		       current_setting('wal_sender_timeout'), coalesce(current_setting('idle_replication_slot_timeout', true), ''),
 		       current_setting('max_wal_senders')::int, (SELECT count(*) FROM pg_stat_replication),
@@ -35,7 +40,7 @@ func readServer(ctx context.Context, conn *pgx.Conn) (f server, err error) {
 		             WHERE (s.setdatabase = 0 OR d.datname = current_database())
 		               AND EXISTS (SELECT FROM unnest(s.setconfig) c WHERE c ~* '^synchronous_commit=(off|false|no|0)$') ORDER BY 1)
 		FROM pg_settings c WHERE c.name = 'synchronous_commit'`).Scan(
-		&f.versionText, &f.commit, &f.commitSource, &f.standbys, &f.keep, &f.timeout, &f.idle, &f.maxWAL, &f.senders, &f.asyncFor)
+		&f.version, &f.versionText, &f.commit, &f.commitSource, &f.standbys, &f.keep, &f.timeout, &f.idle, &f.maxWAL, &f.senders, &f.asyncFor)
 	return f, err
 }
 
@@ -61,9 +66,21 @@ func serverFindings(f server) (out []Finding) {
 		out = append(out, found(CommitAsync, "synchronous_commit is off for "+who+": events of such commits come 160 to 420 ms late, when the WAL is flushed",
 			"set synchronous_commit = on there, or SET LOCAL synchronous_commit = on in the transactions that pages wait for"))
 	}
-	if f.standbys != "" {
+	switch {
+	case f.standbys == "" && f.visible:
+		out = append(out, found(DispatchIdle, "ORGCAST_DISPATCH is visible, and synchronous_standby_names is empty: each event costs a question to the database, and waits for nothing",
+			"leave ORGCAST_DISPATCH out, unless a synchronous standby is to come"))
+	case f.standbys != "" && !f.visible:
 		out = append(out, found(CommitWaits, "synchronous_standby_names is set: an event may come before its commit is seen, so a page that refetches at once may read the old row",
-			"let pages take the event's values, or refetch with a short delay"))
+			"set ORGCAST_DISPATCH=visible: events then wait for their commits; or let pages take the event's values"))
+	}
+	if replication.CountsAsStandby(f.standbys) {
+		finding := found(OwnStandby, "synchronous_standby_names is "+f.standbys+", which takes orgcast for a synchronous standby: commits wait for orgcast's disk, or take it for a copy of the database",
+			"name the standbys there, without * and without "+replication.DefaultApplicationName)
+		if f.visible { // each would wait for the other
+			finding = finding.as(Fatal)
+		}
+		out = append(out, finding)
 	}
 	switch {
 	case f.keep < 0:

@@ -68,9 +68,15 @@ func slotFindings(slot *replication.Slot, by reader, retained int64) (out []Find
 		fmt.Sprintf("stop it, or SELECT pg_terminate_backend(%d); or give orgcast a slot of its own with ORGCAST_SLOT", slot.ActivePID)))
 }
 
+// skipsSince is the first version that decodes past a publication which is not
+// there yet.
+const skipsSince = 180000
+
 // slotAge finds a slot that looks older than its publication. A slot reads the
 // catalog as it was at each change: the first row, of any table, that was written
 // after the slot and before the publication stops it for ever.
+//
+// PostgreSQL 18 and later leave the row out, with a word in their own log only.
 //
 // The server does not keep when a publication was made, but which transactions
 // wrote its row and its members'. If none is older than what the slot still looks
@@ -92,8 +98,11 @@ func slotAge(ctx context.Context, s *Scene) []Finding {
 	if !older {
 		return nil
 	}
-	text := "slot " + s.config.Slot + " looks older than publication " + s.config.Publication +
-		": if a row was written between the two, serve stops at it for ever (\"publication does not exist\")"
+	fate := "serve stops at it for ever (\"publication does not exist\")"
+	if s.server.version >= skipsSince {
+		fate = "it is never sent, and nobody is told"
+	}
+	text := "slot " + s.config.Slot + " looks older than publication " + s.config.Publication + ": if a row was written between the two, " + fate
 	drop := "drop the slot: SELECT pg_drop_replication_slot('" + s.config.Slot + "'); serve makes a new one, and every page refetches"
 	if s.log != nil && s.log.Empty {
 		drop = "nothing is to be done if this is the first start: serve makes the slot anew; else " + drop

@@ -170,7 +170,12 @@ func TestWhatTheDatabaseRefusesIsNotPublished(t *testing.T) {
 	s := serve(t, h.environ, nil)
 	s.ready(t)
 	bearer, _ := s.key(t, "--organization", "org_1")
-	const function = "FUNCTION pg_logical_emit_message(boolean, text, bytea)"
+	// PostgreSQL 17 gave it one more argument.
+	var function string
+	if err := h.Conn(t).QueryRow(t.Context(), `SELECT 'FUNCTION ' || oid::regprocedure FROM pg_proc
+		WHERE proname = 'pg_logical_emit_message' AND proargtypes[2] = 'bytea'::regtype`).Scan(&function); err != nil {
+		t.Fatal(err)
+	}
 	h.script(t, "REVOKE EXECUTE ON "+function+" FROM PUBLIC")
 	for range 6 { // more than there are connections
 		status, text, err := s.post(within(t, time.Minute), bearer, "", notification(1, "refused"))

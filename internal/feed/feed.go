@@ -60,6 +60,7 @@ type Feed struct {
 	epoch     orgcast.Epoch
 	position  orgcast.LSN // everything committed below was dispatched
 	learn     func(*orgcast.Relation) error
+	await     func(orgcast.Transaction) error
 	names     map[uint32]string // of the tables, by OID: see OnTables
 	oids      map[string]uint32
 	persisted time.Time // when an idle position was last stored
@@ -99,6 +100,11 @@ func New(router *route.Router, log Log, directory Directory, hub Hub, passed fun
 // changes its meaning, so that it is no matter when they are looked up.
 func (f *Feed) OnNewTypes(learn func(*orgcast.Relation) error) { f.learn = learn }
 
+// OnCommit says what to wait for before a transaction is routed and stored; its
+// end and time are not known yet. What it waits for, all that come after wait for.
+// An error leaves nothing half done. It is forgotten with the next [Feed.Begin].
+func (f *Feed) OnCommit(await func(orgcast.Transaction) error) { f.await = await }
+
 // Dirty tells whether router and directory must be loaded anew before
 // [Feed.Begin]: a transaction was left half done.
 func (f *Feed) Dirty() bool { return f.dirty }
@@ -114,7 +120,7 @@ func (f *Feed) Begin(epoch orgcast.Epoch) error {
 		return err
 	}
 	f.out.Reset()
-	f.inside, f.dirty, f.known = false, false, nil
+	f.inside, f.dirty, f.known, f.await = false, false, nil, nil
 	if epoch != f.epoch {
 		f.position = 0
 	}
@@ -189,7 +195,6 @@ func (f *Feed) Keepalive(end orgcast.LSN, replyRequested bool) error {
 
 // commit routes and stores the spooled transaction, and hands it out.
 func (f *Feed) commit() error {
-	f.dirty = true
 	if err := f.spool.each(f.look); err != nil {
 		return err
 	}
@@ -241,8 +246,16 @@ func (f *Feed) look(frame []byte) error {
 	switch kind {
 	case pgoutput.KindBegin:
 		f.childSeen = false
-		_, err := f.scout.Decode(frame)
-		return err
+		m, err := f.scout.Decode(frame)
+		if err != nil {
+			return err
+		}
+		if f.await != nil && m.Transaction.CommitLSN >= f.position {
+			if err := f.await(m.Transaction); err != nil {
+				return err
+			}
+		}
+		f.dirty = true // from here on
 	case pgoutput.KindInsert, pgoutput.KindUpdate:
 		class := f.classes[oid]
 		if class&route.ClassParent != 0 && f.childSeen {

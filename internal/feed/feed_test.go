@@ -135,6 +135,44 @@ func TestATransactionLeftHalfDoneIsDirtyAndComesAgainWhole(t *testing.T) {
 	}
 }
 
+func TestWhatATransactionWaitsForIsBeforeAllElse(t *testing.T) {
+	f, w := begin(t)
+	fails := errBroken
+	await := func(tx orgcast.Transaction) error {
+		w.hear("await")
+		if tx.CommitLSN != 2000 && tx.CommitLSN != 2020 || tx.XID == 0 {
+			t.Errorf("it waits for %+v", tx)
+		}
+		return fails
+	}
+	f.OnCommit(await)
+	first := transaction(2000, pgoutputtest.Relation(clients), newClient("c1"))
+	if err := send(f, first); !errors.Is(err, errBroken) || f.Dirty() {
+		t.Fatalf("%v, dirty %v: nothing was begun", err, f.Dirty())
+	}
+	expect(t, "heard", w.heard, []string{"await"})
+	expect(t, "position", f.Position(), eventlogtest.Start)
+
+	w.heard, fails = nil, nil
+	connect(t, f)
+	f.OnCommit(await)
+	mustSend(t, f, first)
+	expect(t, "heard", w.heard, []string{"await", "log", "directory", "hub", "passed"})
+	expect(t, "stored", stored(t, w), cursors(2000, 0))
+
+	// What was handed out is not waited for again, and a new connection waits for
+	// nothing that it was not told to.
+	connect(t, f)
+	f.OnCommit(await)
+	w.heard = nil
+	mustSend(t, f, first)
+	expect(t, "heard", w.heard, []string(nil))
+	connect(t, f)
+	mustSend(t, f, first)
+	mustSend(t, f, transaction(2020, newClient("c2")))
+	expect(t, "heard", w.heard, []string{"log", "directory", "hub", "passed"})
+}
+
 // giant is a transaction above what is held in memory.
 func giant(at orgcast.LSN, rows int) (frames [][]byte, ordinals []uint64) {
 	frames = [][]byte{pgoutputtest.Relation(clients)}

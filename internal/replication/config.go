@@ -2,6 +2,7 @@ package replication
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -44,6 +45,12 @@ type Config struct {
 	// CreateTimeout bounds [Conn.CreateSlot], which waits for every transaction
 	// that has written. Default 30 s.
 	CreateTimeout time.Duration
+	// Failover makes the slot one that standbys with sync_replication_slots keep a
+	// copy of. PostgreSQL 17 and later; older servers have none, and it is ignored.
+	Failover bool
+	// Accept, if not nil, is asked of each server that the URL leads to, in order,
+	// after target_session_attrs: an error passes it over.
+	Accept func(context.Context, *pgconn.PgConn) error
 	// Inspect, if not nil, is an ordinary connection that CreateSlot asks, when
 	// its time is up, whom it waited for. Nobody else may use it meanwhile.
 	Inspect *pgx.Conn
@@ -116,8 +123,23 @@ func (c Config) prepare() (Config, *pgconn.Config, error) {
 	driver.RuntimeParams["replication"] = "database"
 	driver.RuntimeParams["application_name"] = c.ApplicationName
 	driver.ConnectTimeout = cmp.Or(driver.ConnectTimeout, DefaultConnectTimeout)
+	if c.Accept != nil {
+		driver.ValidateConnect = Both(driver.ValidateConnect, c.Accept)
+	}
 	driver.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { c.notice(n.Code, n.Message) }
 	return c, driver, nil
+}
+
+// Both asks two questions of a server; the first may be nil.
+func Both(first, second pgconn.ValidateConnectFunc) pgconn.ValidateConnectFunc {
+	return func(ctx context.Context, pg *pgconn.PgConn) error {
+		if first != nil {
+			if err := first(ctx, pg); err != nil {
+				return err
+			}
+		}
+		return second(ctx, pg)
+	}
 }
 
 func (c *Config) notice(code, message string) {

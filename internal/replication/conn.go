@@ -16,10 +16,11 @@ import (
 // Conn is a replication connection. It is used from one goroutine;
 // [Conn.RequestReply] and [Conn.Close] from any.
 type Conn struct {
-	config Config
-	pg     *pgconn.PgConn
-	socket *socket
-	stream atomic.Pointer[stream] // while one runs
+	config  Config
+	pg      *pgconn.PgConn
+	socket  *socket
+	version int                    // server_version_num
+	stream  atomic.Pointer[stream] // while one runs
 }
 
 // System is what IDENTIFY_SYSTEM tells.
@@ -90,7 +91,8 @@ func (c *Conn) check(ctx context.Context, op string) error {
 			return orgcast.WithHint(op, fmt.Errorf("%w: session has %s %q in place of %q", ErrPooler, name, got, session[name]), poolerHint)
 		}
 	}
-	if version >= 170000 {
+	c.version = version
+	if version >= failoverVersion {
 		// A parameter that older servers would refuse in the startup packet. It ends
 		// the transaction that an exported snapshot lives in.
 		if _, err := c.query(ctx, op, "SET transaction_timeout = 0"); err != nil {
@@ -119,6 +121,20 @@ func (c *Conn) IdentifySystem(ctx context.Context) (System, error) {
 	}
 	return System{ID: id, Timeline: int32(timeline), WALEnd: end, Database: row[3]}, nil
 }
+
+// Server asks which run of which server this connection is to: a text that no
+// other has. Two connections by one address may end at two servers, while a
+// standby takes over.
+func (c *Conn) Server(ctx context.Context) (string, error) {
+	row, err := c.queryRow(ctx, "ask which server this is", ServerQuery)
+	if err != nil {
+		return "", err
+	}
+	return row[0], nil
+}
+
+// ServerQuery is what [Conn.Server] asks, for other connections.
+const ServerQuery = "SELECT pg_catalog.pg_postmaster_start_time()::text"
 
 // Close ends the connection. If a stream runs on it, the stream fails; end a
 // stream by its context instead, so that what is durable is confirmed.

@@ -81,7 +81,11 @@ func (c *Conn) CreateSlot(ctx context.Context) (snapshot string, consistent orgc
 			cancel()
 		}
 	})
-	rows, err := c.query(bounded, op, "CREATE_REPLICATION_SLOT "+identifier(c.config.Slot)+" LOGICAL pgoutput EXPORT_SNAPSHOT")
+	options := "EXPORT_SNAPSHOT"
+	if c.config.Failover && c.version >= failoverVersion {
+		options = "(SNAPSHOT 'export', FAILOVER true)"
+	}
+	rows, err := c.query(bounded, op, "CREATE_REPLICATION_SLOT "+identifier(c.config.Slot)+" LOGICAL pgoutput "+options)
 	close(created)
 	watch.Wait()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/pgtest"
 )
@@ -394,5 +396,60 @@ func TestLargeFrameComesWhole(t *testing.T) {
 	r.stop(t)
 	if got := len(f.rows[0][3]); got != 2+2*size {
 		t.Errorf("value of %d bytes, want %d", got, 2+2*size)
+	}
+}
+
+func TestTheSlotIsOneThatStandbysKeepWhereTheyCan(t *testing.T) {
+	db, config := database(t)
+	able := db.Major(t) >= 17
+	config.Failover = true
+	createSlot(t, config)
+	slot := readSlotOf(t, db.Conn(t), config.Slot)
+	if slot.Failover != able || slot.Synced {
+		t.Errorf("failover %v, synced %v", slot.Failover, slot.Synced)
+	}
+	for _, want := range []bool{true, false, false, true} {
+		config.Failover = want
+		before := readSlotOf(t, db.Conn(t), config.Slot)
+		changed, err := connect(t, config).KeepFailover(t.Context(), before)
+		after := readSlotOf(t, db.Conn(t), config.Slot)
+		if err != nil || changed != (able && before.Failover != want) || after.Failover != (able && want) {
+			t.Errorf("kept as %v: changed %v, %v; it is %v", want, changed, err, after.Failover)
+		}
+	}
+}
+
+func TestAServerThatIsNotAcceptedIsPassedOver(t *testing.T) {
+	db, config := database(t)
+	good := config.URL
+	// Nobody listens there; and the second is the first again, to the driver.
+	u, err := url.Parse(config.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.URL = strings.Replace(good, u.Host, "", 1) + "&host=127.0.0.1,127.0.0.1,127.0.0.1&port=1," + u.Port() + "," + u.Port()
+	asked := 0
+	config.Accept = func(_ context.Context, pg *pgconn.PgConn) error {
+		if asked++; asked == 1 {
+			return errors.New("not this one")
+		}
+		return nil
+	}
+	c := connect(t, config)
+	here, err := c.Server(t.Context())
+	if err != nil || asked != 2 {
+		t.Errorf("%d servers were asked: %v", asked, err)
+	}
+	var there string
+	conn := db.Conn(t)
+	if _, err := conn.Exec(t.Context(), "SET timezone = UTC; SET datestyle = ISO"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.QueryRow(t.Context(), ServerQuery).Scan(&there); err != nil || there != here {
+		t.Errorf("one server is told apart: %q %q %v", here, there, err)
+	}
+	config.Accept = func(context.Context, *pgconn.PgConn) error { return errors.New("none of them") }
+	if _, err := Connect(t.Context(), config); !errors.Is(err, ErrDisconnected) || !strings.Contains(err.Error(), "none of them") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -28,6 +28,10 @@ type Slot struct {
 	// ActivePID is the walsender's, 0 if nobody reads the slot.
 	ActivePID int32
 	Temporary bool
+	// Failover tells that standbys may keep a copy of the slot, Synced that it is
+	// such a copy (PostgreSQL 17 and later). A copy can be read only after its
+	// server was promoted; Synced stays.
+	Failover, Synced bool
 	// ConfirmedFlush is the last position that the server remembers as confirmed.
 	// It goes back after a crash of the server.
 	ConfirmedFlush orgcast.LSN
@@ -51,7 +55,7 @@ func (s *Slot) Lost() bool { return s.WALStatus == "lost" || s.InvalidationReaso
 const slotColumns = `slot_name, plugin, database, wal_status, active, active_pid, temporary,
 	confirmed_flush_lsn, restart_lsn,
 	pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn),
-	safe_wal_size, to_jsonb(s)->>'invalidation_reason', to_jsonb(s)->>'conflicting'`
+	safe_wal_size, to_jsonb(s)->>'invalidation_reason', to_jsonb(s)->>'conflicting', to_jsonb(s)->>'failover', to_jsonb(s)->>'synced'`
 
 // ReadSlot looks a slot up. There may be none: nil, nil.
 func ReadSlot(ctx context.Context, conn *pgx.Conn, name string) (*Slot, error) {
@@ -97,6 +101,7 @@ func parseSlot(row []string) (*Slot, error) {
 		Active: row[4] == "t", ActivePID: int32(number(row[5], 32)), Temporary: row[6] == "t",
 		ConfirmedFlush: position(row[7]), Restart: position(row[8]), RetainedBytes: number(row[9], 64),
 		SafeBytes: number(row[10], 64), Limited: row[10] != "", InvalidationReason: row[11],
+		Failover: row[13] == "true", Synced: row[14] == "true",
 	}
 	// PostgreSQL 16 has the fact without the reason.
 	if slot.InvalidationReason == "" && row[12] == "true" {

@@ -6,7 +6,7 @@ import (
 
 func TestSlotsColumnsAreReadOnEveryVersion(t *testing.T) {
 	row := func(status, safe, reason, conflicting string) []string {
-		return []string{"s", "pgoutput", "app", status, "t", "42", "f", "0/20", "0/10", "1234", safe, reason, conflicting}
+		return []string{"s", "pgoutput", "app", status, "t", "42", "f", "0/20", "0/10", "1234", safe, reason, conflicting, "true", ""}
 	}
 	for _, c := range []struct {
 		row  []string
@@ -21,14 +21,14 @@ func TestSlotsColumnsAreReadOnEveryVersion(t *testing.T) {
 	} {
 		want := c.want
 		want.Name, want.Plugin, want.Database, want.Active, want.ActivePID = "s", "pgoutput", "app", true, 42
-		want.ConfirmedFlush, want.Restart, want.RetainedBytes = 0x20, 0x10, 1234
+		want.ConfirmedFlush, want.Restart, want.RetainedBytes, want.Failover = 0x20, 0x10, 1234, true
 		got, err := parseSlot(c.row)
 		if err != nil || *got != want || got.Lost() != c.lost {
 			t.Errorf("got  %+v, lost %v, %v\nwant %+v, lost %v", got, got.Lost(), err, want, c.lost)
 		}
 	}
 	// A physical slot, and one that has reserved nothing.
-	empty := make([]string, 13)
+	empty := make([]string, 15)
 	if got, err := parseSlot(empty); err != nil || *got != (Slot{}) {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -119,12 +119,18 @@ func TestCheckOfAServerThatIsNotLogical(t *testing.T) {
 
 // An old server and a standby cannot be had here: their facts can.
 func TestOldServersAndStandbysAreRefused(t *testing.T) {
-	f := &facts{version: 130011, standby: true, walLevel: "logical"}
-	if got := codes(serverProblems(f)); !slices.Equal(got, []Code{ServerTooOld, ServerIsStandby}) {
+	if p := TooOld(130023); p == nil || p.Code != ServerTooOld || !p.Fatal || !strings.Contains(p.Text, "PostgreSQL is 13") || p.Hint == "" {
+		t.Errorf("13: %+v", p)
+	}
+	if p := TooOld(140000); p != nil {
+		t.Errorf("14: %+v", p)
+	}
+	f := &facts{version: 140000, standby: true, walLevel: "logical"}
+	if got := codes(serverProblems(f)); !slices.Equal(got, []Code{ServerIsStandby}) {
 		t.Errorf("problems %v", got)
 	}
 	_, err := planApply(f, Config{})
-	wantHinted(t, err, "PostgreSQL is 13", "standby")
+	wantHinted(t, err, "standby")
 }
 
 func TestASlotThatIsOlderThanThePublicationIsSaid(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oikion/orgcast"
 )
 
 // facts is everything that setup and check know of the database. One reader
@@ -70,6 +72,9 @@ func (f *facts) readServer(ctx context.Context, conn *pgx.Conn, cfg Config) erro
 	).Scan(&f.version, &f.standby, &f.walLevel, &f.database, &f.rdsRole, &f.schemas)
 	if err != nil {
 		return err
+	}
+	if p := TooOld(f.version); p != nil {
+		return orgcast.WithHint("check "+string(p.Code), errors.New(p.Text), p.Hint)
 	}
 	f.provider, err = detectProvider(ctx, conn, cfg.Host)
 	return err

@@ -10,12 +10,18 @@ import (
 // oldestVersion: logical messages and the restart of long transactions.
 const oldestVersion = 140000
 
+// TooOld is the problem of a server of that server_version_num, nil if there is
+// none. Nothing more can be asked of such a server: its catalog has other columns.
+func TooOld(version int) *Problem {
+	if version >= oldestVersion {
+		return nil
+	}
+	return &Problem{Code: ServerTooOld, Fatal: true,
+		Text: fmt.Sprintf("PostgreSQL is %d, older than 14", version/10000), Hint: "upgrade PostgreSQL to 14 or newer"}
+}
+
 func serverProblems(f *facts) []Problem {
 	var out []Problem
-	if f.version < oldestVersion {
-		out = append(out, Problem{Code: ServerTooOld, Fatal: true,
-			Text: fmt.Sprintf("PostgreSQL is %d, older than 14", f.version/10000), Hint: "upgrade PostgreSQL to 14 or newer"})
-	}
 	if f.standby {
 		out = append(out, Problem{Code: ServerIsStandby, Fatal: true,
 			Text: "the server is a standby", Hint: "connect to the primary"})
