@@ -75,7 +75,11 @@ func catch(ctx context.Context, p plan, only string) (clean bool, err error) {
 		}
 		caught, found := f.verdict(report)
 		clean = clean && caught
-		line := fmt.Sprintf("| %s | %s | %d | %d |\n", f.name, found, len(report.Findings), report.Counts.Deliveries)
+		findings := 0
+		for _, n := range report.Offences {
+			findings += n
+		}
+		line := fmt.Sprintf("| %s | %s | %d | %d |\n", f.name, found, findings, report.Counts.Deliveries)
 		table.WriteString(line)
 		fmt.Fprint(p.out, line)
 		if !caught {
