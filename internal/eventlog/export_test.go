@@ -2,14 +2,50 @@ package eventlog
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/oikion/orgcast"
 )
 
-// Keep looks at the bounds now, as the keeper does.
-func (l *Log) Keep() error { return l.keep() }
+// Keep looks at the bounds now, as the keeper does, and sweeps what is due.
+func (l *Log) Keep() error { return errors.Join(l.keep(), l.sweepOnce()) }
+
+// Trim gives up so many bytes, before compression, of those over their share, as if the
+// log was above its bound, and rewrites what that leaves.
+func (l *Log) Trim(need uint64) error {
+	ctx := context.Background()
+	if err := l.lockSweep(ctx); err != nil {
+		return err
+	}
+	defer l.unlockSweep()
+	if err := l.trimBytes(ctx, need); err != nil {
+		return err
+	}
+	for _, id := range l.segmentIDs() {
+		if err := l.rewrite(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeletePurged deletes what lies below the floors of those who wait, before their time.
+func (l *Log) DeletePurged() error {
+	if err := l.lockSweep(context.Background()); err != nil {
+		return err
+	}
+	defer l.unlockSweep()
+	return l.purgeThrough(context.Background(), slices.Collect(maps.Keys(l.purging)), nil)
+}
+
+// EventSize is what an event takes, before compression.
+func EventSize(e *orgcast.Event) uint64 {
+	return uint64(eventKeyLen(e.Organization) + eventValueLen(e))
+}
 
 // TellTrouble is the keeper's tick.
 func (l *Log) TellTrouble() { l.tellTrouble() }
