@@ -3,8 +3,6 @@ package eventlog
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -22,7 +20,7 @@ func (l *Log) Trim(need uint64) error {
 		return err
 	}
 	defer l.unlockSweep()
-	if err := l.trimBytes(ctx, need); err != nil {
+	if err := errors.Join(l.deleteHidden(ctx), l.trimBytes(ctx, need)); err != nil {
 		return err
 	}
 	for _, id := range l.segmentIDs() {
@@ -33,13 +31,41 @@ func (l *Log) Trim(need uint64) error {
 	return nil
 }
 
-// DeletePurged deletes what lies below the floors of those who wait, before their time.
-func (l *Log) DeletePurged() error {
+// Unfair takes away what the log did not write before an organization had a share.
+func (l *Log) Unfair() error {
+	b := l.db.NewBatch()
+	err := b.Delete(keyNamed, nil)
+	for _, prefix := range []byte{prefixGarbage, prefixTally, prefixPending} {
+		err = errors.Join(err, b.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil))
+	}
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return b.Commit(pebble.Sync)
+}
+
+// Has is how many bytes the tallies say that each organization has, and how many of the
+// segments have one that is stored.
+func (l *Log) Has() (bytes map[orgcast.OrganizationID]uint64, stored int, err error) {
 	if err := l.lockSweep(context.Background()); err != nil {
-		return err
+		return nil, 0, err
 	}
 	defer l.unlockSweep()
-	return l.purgeThrough(context.Background(), slices.Collect(maps.Keys(l.purging)), nil)
+	var all tally
+	for _, id := range l.segmentIDs() {
+		_, ok, loadErr := l.loadTally(id)
+		t, tallyErr := l.tallyOf(id)
+		if err := errors.Join(loadErr, tallyErr); err != nil {
+			return nil, 0, err
+		}
+		if ok {
+			stored++
+		}
+		for organization, n := range t.bytes {
+			all.add(organization, n)
+		}
+	}
+	return all.bytes, stored, nil
 }
 
 // EventSize is what an event takes, before compression.
@@ -120,3 +146,18 @@ func (l *Log) PurgedKeys() (n int, err error) {
 	}
 	return n, it.Close()
 }
+
+// RaiseFloors raises floors of organizations, and deletes nothing.
+func (l *Log) RaiseFloors(floors map[orgcast.OrganizationID]orgcast.Cursor) error {
+	if err := l.lockSweep(context.Background()); err != nil {
+		return err
+	}
+	defer l.unlockSweep()
+	r := l.newRemoval()
+	r.floors = floors
+	_, _, err := l.remove(r)
+	return err
+}
+
+// MaxFloors is how many organizations may have a floor of their own.
+const MaxFloors = maxFloors

@@ -25,7 +25,11 @@ var (
 	// keyStaged is the mark: what is staged counts.
 	keyStaged = []byte{prefixStaged}
 
-	// All that the log holds lies in [keyFirst, keyEnd).
+	// keyNamed says that what 'o' has a floor of, and 'q' does not name, is deleted
+	// below it. It stands below keyFirst: Begin leaves it.
+	keyNamed = []byte{'c'}
+
+	// All else that the log holds lies in [keyFirst, keyEnd).
 	keyFirst = []byte{prefixEvent}
 	keyEnd   = []byte{prefixStaged + 1}
 )

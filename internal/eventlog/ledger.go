@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -101,7 +102,8 @@ func (g *ledger) of(segment uint32) (tally, bool) {
 }
 
 // tallyOf is what a segment holds of each organization: from memory, from disk, or
-// counted. The caller has sweep.
+// counted, once: a log that was written before there were tallies has none. The caller
+// has sweep.
 func (l *Log) tallyOf(id uint32) (tally, error) {
 	if t, ok := l.ledger.of(id); ok {
 		return t, nil
@@ -110,11 +112,25 @@ func (l *Log) tallyOf(id uint32) (tally, error) {
 		return t, err
 	}
 	var t tally
+	closed := l.isClosed(id)
 	_, err := l.count(id, func(key []byte, _ orgcast.Cursor, size int) (bool, error) {
 		t.add(organizationOfKey(key), uint64(size))
 		return true, nil
 	})
-	return t, err
+	if err != nil || !closed {
+		return t, err
+	}
+	l.maintenance.Lock() // against a retirement, and Begin
+	defer l.maintenance.Unlock()
+	if !l.isClosed(id) {
+		return t, nil
+	}
+	return t, l.storeTally(id, t)
+}
+
+// isClosed tells whether a segment is there and gets no more events.
+func (l *Log) isClosed(id uint32) bool {
+	return slices.ContainsFunc(l.closedSegments(), func(s segment) bool { return s.id == id })
 }
 
 // loadTally reads a stored tally.

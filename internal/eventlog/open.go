@@ -113,8 +113,11 @@ func openHint(err error) string {
 // load reads what the log knows of itself and holds it against what is there.
 func (l *Log) load() error {
 	v, ok, err := l.get(keyIdentity)
-	if err != nil || !ok {
-		return err // not ok: empty, or killed within Begin, which wipes first
+	if err != nil {
+		return err
+	}
+	if !ok { // empty, or killed within Begin, which wipes first
+		return l.namePending()
 	}
 	if l.identity, l.epoch, err = decodeIdentity(v); err != nil {
 		return err
@@ -149,6 +152,9 @@ func (l *Log) load() error {
 		return err
 	}
 	if err := errors.Join(l.loadPurged(), l.loadGarbage()); err != nil {
+		return err
+	}
+	if err := l.namePending(); err != nil {
 		return err
 	}
 	if err := l.loadPending(); err != nil {

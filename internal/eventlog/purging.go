@@ -100,6 +100,24 @@ func (l *Log) purgedThrough(begins uint64, done map[orgcast.OrganizationID]orgca
 	return l.commit(b)
 }
 
+// namePending names, in a log of before who waits had a name, all that have a floor: a
+// purge that was killed may have left events below it.
+func (l *Log) namePending() error {
+	_, ok, err := l.get(keyNamed)
+	if err != nil || ok {
+		return err
+	}
+	b := l.db.NewBatch()
+	err = b.Set(keyNamed, nil, nil)
+	for organization := range l.purged {
+		err = errors.Join(err, b.Set(pendingKey(organization), make([]byte, 8), nil))
+	}
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return l.commit(b)
+}
+
 // loadPending reads who waits, and finishes the deletion: since the process was
 // started anew nobody reads his removal any more. The tables are rewritten soon.
 func (l *Log) loadPending() error {

@@ -42,12 +42,8 @@ const measureEvery = 4096
 // weigh finds an organization's oldest events in a segment, up to a cursor, which
 // take no more than limit bytes. Nothing may be appended below upTo any more. all is
 // false if there are more.
-func (l *Log) weigh(ctx context.Context, organization orgcast.OrganizationID, id uint32, upTo orgcast.Cursor, limit uint64) (c cut, all bool, err error) {
-	start, end := appendEventKey(nil, id, organization, orgcast.Cursor{}), appendAfterKey(nil, id, organization, upTo)
-	it, err := l.db.NewIter(&pebble.IterOptions{LowerBound: start, UpperBound: end})
-	if err != nil {
-		return c, false, err
-	}
+func (l *Log) weigh(ctx context.Context, it *pebble.Iterator, organization orgcast.OrganizationID, id uint32, upTo orgcast.Cursor, limit uint64) (c cut, all bool, err error) {
+	it.SetBounds(appendEventKey(nil, id, organization, orgcast.Cursor{}), appendAfterKey(nil, id, organization, upTo))
 	c, all = cut{segment: id, organization: organization}, true
 	for ok := it.First(); ok && err == nil; ok = it.Next() {
 		at, wellFormed := cursorOfKey(it.Key())
@@ -58,7 +54,7 @@ func (l *Log) weigh(ctx context.Context, organization orgcast.OrganizationID, id
 		case !wellFormed:
 			err = fmt.Errorf("%w: malformed event key", errDamaged)
 		case c.bytes+size > limit:
-			return c, false, it.Close()
+			return c, false, nil
 		default:
 			at.Epoch = upTo.Epoch
 			c.floor, c.events, c.bytes = at, c.events+1, c.bytes+size
@@ -67,14 +63,24 @@ func (l *Log) weigh(ctx context.Context, organization orgcast.OrganizationID, id
 			err = context.Cause(ctx)
 		}
 	}
-	return c, all, errors.Join(err, it.Error(), it.Close())
+	return c, all, errors.Join(err, it.Error())
+}
+
+// eventIterator is for weigh, which sets its bounds.
+func (l *Log) eventIterator() (*pebble.Iterator, error) {
+	return l.db.NewIter(&pebble.IterOptions{LowerBound: keyFirst, UpperBound: []byte{prefixEvent + 1}})
 }
 
 // measureBelow adds to a removal what lies below the floors of organizations.
-func (l *Log) measureBelow(ctx context.Context, r *removal, floors map[orgcast.OrganizationID]orgcast.Cursor) error {
+func (l *Log) measureBelow(ctx context.Context, r *removal, floors map[orgcast.OrganizationID]orgcast.Cursor) (err error) {
+	it, err := l.eventIterator()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
 	for _, id := range l.segmentIDs() {
 		for organization, floor := range floors {
-			c, _, err := l.weigh(ctx, organization, id, floor, 1<<63)
+			c, _, err := l.weigh(ctx, it, organization, id, floor, 1<<63)
 			if err != nil {
 				return err
 			}

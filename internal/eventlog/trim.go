@@ -30,16 +30,8 @@ func (l *Log) trim(ctx context.Context) error {
 	if l.used() <= l.opts.MaxBytes {
 		return nil
 	}
-	l.mu.RLock()
-	waiting := make([]orgcast.OrganizationID, 0, len(l.purging))
-	for organization := range l.purging {
-		waiting = append(waiting, organization)
-	}
-	l.mu.RUnlock()
-	for some := range slices.Chunk(waiting, removeAtOnce) { // nobody reads it
-		if err := l.purgeThrough(ctx, some, nil); err != nil {
-			return err
-		}
+	if err := l.deleteHidden(ctx); err != nil {
+		return err
 	}
 	need, err := l.need()
 	if err != nil {
@@ -59,6 +51,22 @@ func (l *Log) trim(ctx context.Context) error {
 		return nil // told by Failed, or over
 	}
 	return l.retireOver(l.closedSegments())
+}
+
+// deleteHidden deletes of those who wait what nobody can read any more.
+func (l *Log) deleteHidden(ctx context.Context) error {
+	l.mu.RLock()
+	waiting := make([]orgcast.OrganizationID, 0, len(l.purging))
+	for organization := range l.purging {
+		waiting = append(waiting, organization)
+	}
+	l.mu.RUnlock()
+	for some := range slices.Chunk(waiting, removeAtOnce) {
+		if err := l.purgeThrough(ctx, some, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // need is how many bytes before compression must be deleted. What was deleted and is
@@ -108,7 +116,7 @@ func (l *Log) trimBytes(ctx context.Context, need uint64) error {
 }
 
 // cutsOf finds the oldest events of each that it has over its share.
-func (l *Log) cutsOf(ctx context.Context, r *removal, over []excess) error {
+func (l *Log) cutsOf(ctx context.Context, r *removal, over []excess) (err error) {
 	old := l.closedSegments()
 	left := make(map[orgcast.OrganizationID]uint64, len(over))
 	for _, e := range over {
@@ -129,11 +137,15 @@ func (l *Log) cutsOf(ctx context.Context, r *removal, over []excess) error {
 		r.whole = append(r.whole, old[0].id)
 		old = old[1:]
 	}
+	it, err := l.eventIterator()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
 	for _, e := range over {
 		for i, all := 0, true; i < len(old) && all; i++ {
 			var c cut
-			var err error
-			if c, all, err = l.weigh(ctx, e.organization, old[i].id, old[i].last, left[e.organization]); err != nil {
+			if c, all, err = l.weigh(ctx, it, e.organization, old[i].id, old[i].last, left[e.organization]); err != nil {
 				return err
 			}
 			if c.events > 0 {

@@ -24,7 +24,7 @@ type OrganizationChange struct {
 func (r *Router) organization(b *binding, c *orgcast.Change, out *Output) {
 	if c.Old != nil && c.Old[b.id].Kind == orgcast.Text {
 		old := c.Old[b.id].Text
-		if c.New == nil || string(c.New[b.id].Text) != string(old) {
+		if c.New == nil || c.New[b.id].Kind == orgcast.Text && string(c.New[b.id].Text) != string(old) {
 			delete(r.organizations, orgcast.OrganizationID(old))
 			out.Organizations = append(out.Organizations, OrganizationChange{ID: orgcast.OrganizationID(old)})
 			out.set(orgcast.SpaceOrganizations, func(k []byte) []byte { return append(k, old...) }, nil)
