@@ -92,9 +92,10 @@ func TestAnImportTakesItsOwnReplayAndNobodyElses(t *testing.T) {
 		if !errors.Is(err, eventlog.ErrBelowFloor) {
 			t.Errorf("the importer reads from the beginning: %v", err)
 		}
-		// Its share is what the others leave of seven eighths; an eighth may go at a time.
+		// Its share is what the others leave. An eighth goes at a time, an eighth is free
+		// before, and of so small a log the write-ahead log and memtables are another.
 		n, s := im.count("importer"), im.log.Stats()
-		if share := (bound*6/8 - 20*rounds*frame) / frame; n < share {
+		if share := (bound*5/8 - 20*rounds*frame) / frame; n < share {
 			t.Errorf("the importer has %d events left, its share is %d", n, share)
 		}
 		if s.DiskBytes > bound*5/4 {
