@@ -29,7 +29,7 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 		b.reset()
 		return err
 	}
-	if b.Len() == 0 && (end == 0 || end == l.Position()) {
+	if b.Len() == 0 && len(b.endings) == 0 && (end == 0 || end == l.Position()) {
 		b.reset()
 		return nil
 	}

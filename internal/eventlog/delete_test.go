@@ -198,7 +198,7 @@ func TestALogOfBeforeOrganizationsHadAShareIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	deleteOrganization(t, log, "b", "") // as far as a purge that is killed has come
-	mustKeep(t, log) // nothing is left for the sweeper to store
+	mustKeep(t, log)                    // nothing is left for the sweeper to store
 	want, _, err := log.Has()
 	if err != nil {
 		t.Fatal(err)

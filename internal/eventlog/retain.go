@@ -52,7 +52,17 @@ func (l *Log) keep() error {
 	if err := l.fold(); err != nil {
 		return err
 	}
-	old := l.closedSegments()
+	if err := l.keepOld(l.closedSegments(), low); err != nil {
+		return err
+	}
+	if l.over.Load() || l.due() || l.ledger.closing() {
+		l.stir()
+	}
+	return nil
+}
+
+// keepOld retires of the closed segments what must go.
+func (l *Log) keepOld(old []segment, low bool) error {
 	if len(old) == 0 {
 		return nil
 	}
@@ -75,9 +85,6 @@ func (l *Log) keep() error {
 		return l.retireOver(old)
 	case used > l.opts.MaxBytes:
 		l.over.Store(true)
-	}
-	if l.over.Load() || l.due() || l.ledger.closing() {
-		l.stir()
 	}
 	return nil
 }
