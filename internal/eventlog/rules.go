@@ -11,10 +11,6 @@ import (
 	"github.com/oikion/orgcast"
 )
 
-// maxKeptFloors is how many organizations can have a floor of their own after
-// [Log.ChangeRules]. With more, the whole log's is raised.
-const maxKeptFloors = 1 << 16
-
 // ChangeRules notes in the identity by which rules events are made from the position
 // on, and removes those that were made by others: they may show what must not be
 // shown any more. It is for a log that nobody reads or writes yet.
@@ -48,7 +44,7 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 		if err != nil {
 			return fmt.Errorf("read newest events: %w", err)
 		}
-		if len(newest) <= maxKeptFloors {
+		if len(newest) <= maxFloors {
 			floor, floors = l.Floor(), newest
 		}
 		if at, ok := newest[orgcast.Everyone]; ok && at.Compare(floor) > 0 {
@@ -61,14 +57,14 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 		b.Set(keyIdentity, encodeIdentity(id, epoch), nil),
 		b.Set(keyFloor, encodeFloor(floor), nil),
 		b.DeleteRange([]byte{prefixPurged}, []byte{prefixPurged + 1}, nil),
-		b.DeleteRange([]byte{prefixSegment}, []byte{prefixSegment + 1}, nil),
+		b.DeleteRange([]byte{prefixPending}, []byte{prefixPending + 1}, nil),
 	)
 	l.mu.RLock()
 	segments := slices.Clone(l.segments)
 	l.mu.RUnlock()
 	for i := range segments { // each by itself: a table never crosses a segment's border
 		start := appendSegmentStart(nil, segments[i].id)
-		err = errors.Join(err, b.DeleteRange(start, prefixEnd(start), nil))
+		err = errors.Join(err, forgetSegment(b, segments[i].id), b.DeleteRange(start, prefixEnd(start), nil))
 	}
 	for organization, at := range floors {
 		err = errors.Join(err, b.Set(purgedKey(organization), encodeFloor(at), nil))
@@ -79,9 +75,12 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 	if err := l.commit(b); err != nil {
 		return fmt.Errorf("store rules: %w", err)
 	}
+	l.begins.Add(1) // who is about to remove something has nothing to remove
 	l.mu.Lock()
 	l.identity, l.floor, l.purged, l.segments = id, floor, floors, nil
+	l.purging = map[orgcast.OrganizationID]orgcast.LSN{}
 	l.mu.Unlock()
+	l.ledger.set(segmentTally{})
 	// It is deleted; this takes it out of the files.
 	for i := range segments {
 		start := appendSegmentStart(nil, segments[i].id)
@@ -109,10 +108,10 @@ func (l *Log) newest() (map[orgcast.OrganizationID]orgcast.Cursor, error) {
 			return nil, err
 		}
 		for ok := it.First(); ok; {
-			organization, known := organizationOfKey(it.Key())
-			if !known {
+			if _, whole := cursorOfKey(it.Key()); !whole {
 				return nil, errors.Join(fmt.Errorf("%w: malformed event key", errDamaged), it.Close())
 			}
+			organization := organizationOfKey(it.Key())
 			next := appendEventKey(nil, s.id, organization, orgcast.Cursor{LSN: 1<<64 - 1, Index: 1<<64 - 1})
 			it.SeekLT(next)
 			at, _ := cursorOfKey(it.Key())
@@ -126,12 +125,4 @@ func (l *Log) newest() (map[orgcast.OrganizationID]orgcast.Cursor, error) {
 		}
 	}
 	return newest, nil
-}
-
-// organizationOfKey reads the organization from an event's key.
-func organizationOfKey(key []byte) (orgcast.OrganizationID, bool) {
-	if _, ok := cursorOfKey(key); !ok {
-		return "", false
-	}
-	return orgcast.OrganizationID(key[segmentPrefixLen+1 : len(key)-cursorLen]), true
 }
