@@ -40,7 +40,6 @@
 // before Pebble writes into it.
 //
 //	key                                                 value
-//	'c'                                                 every floor below which something is left to delete has its 'q'; absent in a log of before
 //	'e' segment:4 len:1 organization LSN:8 index:8      event: version:1 kind:1 type:1 user roles frame
 //	'f'                                                 floor: LSN:8 index:8
 //	'g' segment:4                                       what is deleted and lies in its tables still: bytes:8
@@ -54,6 +53,7 @@
 //	't' space:1 key                                     state, as its owner wrote it
 //	'u'                                                 the mark: what is staged counts; absent, but for a moment
 //	'u' number:8                                        staged state: does:1 space:1 key value
+//	'v'                                                 every floor below which something is left to delete has its 'q'; absent in a log of before
 //
 // Segments are spans of append order, about [Options.SegmentAge] long, never of
 // the clock: a clock step can neither reorder nor repeat. A segment is found by

@@ -26,8 +26,8 @@ var (
 	keyStaged = []byte{prefixStaged}
 
 	// keyNamed says that what 'o' has a floor of, and 'q' does not name, is deleted
-	// below it. It stands below keyFirst: Begin leaves it.
-	keyNamed = []byte{'c'}
+	// below it. It stands above keyEnd: Begin leaves it.
+	keyNamed = []byte{prefixStaged + 1}
 
 	// All else that the log holds lies in [keyFirst, keyEnd).
 	keyFirst = []byte{prefixEvent}
