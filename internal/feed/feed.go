@@ -240,7 +240,7 @@ func (f *Feed) commit() error {
 }
 
 // look goes through the transaction beforehand: it learns the tables, and scans
-// parents that come after a row that may ask for them.
+// parents that come, or are truncated, after a row that may ask for them.
 func (f *Feed) look(frame []byte) error {
 	kind, oid := pgoutput.Peek(frame)
 	switch kind {
@@ -266,6 +266,14 @@ func (f *Feed) look(frame []byte) error {
 			f.router.Scan(m.Change)
 		}
 		f.childSeen = f.childSeen || class&route.ClassChild != 0
+	case pgoutput.KindTruncate:
+		if f.childSeen {
+			m, err := f.scout.Decode(frame)
+			if err != nil {
+				return err
+			}
+			f.router.Scan(m.Change)
+		}
 	case pgoutput.KindRelation:
 		m, err := f.scout.Decode(frame)
 		if err != nil {

@@ -18,8 +18,9 @@ import (
 //
 // Whose a row is hangs on which parents are asked: those that the transaction
 // found, and of those that it made the first (first); those that were there just
-// before a change, the deleted ones too (known); besides these the ones that only
-// come later (place); those that the commit leaves (commit).
+// before a change, the deleted ones too (known); besides these, of the ones that only
+// come later, what the transaction first makes of them (place); those that the
+// commit leaves (commit).
 const oracle = `
 CREATE SCHEMA oracle;
 CREATE SEQUENCE oracle.tokens START 900000;
@@ -42,7 +43,8 @@ CREATE FUNCTION oracle.find(t text, key text, state text, at bigint) RETURNS jso
 		(SELECT new FROM oracle.history WHERE tbl = t AND new->>'id' = key ORDER BY seq LIMIT 1))
 	WHEN 'known' THEN coalesce((SELECT new FROM oracle.history WHERE tbl = t AND new->>'id' = key AND seq < at ORDER BY seq DESC LIMIT 1),
 		(SELECT doc FROM oracle.before WHERE tbl = t AND id = key))
-	WHEN 'place' THEN coalesce(oracle.find(t, key, 'known', at), oracle.find(t, key, 'commit', at))
+	WHEN 'place' THEN coalesce(oracle.find(t, key, 'known', at),
+		(SELECT new FROM oracle.history WHERE tbl = t AND new->>'id' = key AND seq > at ORDER BY seq LIMIT 1))
 	ELSE (SELECT doc FROM oracle.after WHERE tbl = t AND id = key) END $$;
 CREATE FUNCTION oracle.owner(t text, doc jsonb, state text, at bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE way record; one text; found text; parent jsonb;
@@ -242,11 +244,16 @@ func (j *judgement) mayHave(o orgcast.OrganizationID) bool {
 		// A parent that the transaction deleted besides was nobody else's.
 		return o == end && end != "" || j.isCommit == string(route.ReasonTenantUnknown) && o == at && at != ""
 	}
-	// It came and went: his whose it was at all times, or would be at the commit.
-	if len(j.life) == 1 && o == organization(j.life[0]) && o != "" {
+	// It came and went: his whose it was at all times, or would be at the commit. A
+	// parent that only comes later is found beforehand.
+	life := slices.DeleteFunc(slices.Clone(j.life), func(owner string) bool { return owner == string(route.ReasonTenantUnknown) })
+	switch {
+	case o == "":
+		return false
+	case len(life) == 1 && o == organization(life[0]), len(life) == 0 && o == at:
 		return true
 	}
-	return o != "" && o == end && (at == "" || at == end)
+	return o == end && at == end
 }
 
 var token = regexp.MustCompile(`"v":"(9\d{5,})"`)

@@ -45,6 +45,12 @@ type table struct {
 	// not be read, and nobody knows which.
 	final map[string]tenant
 	lost  bool
+	// scanned holds what it first makes of those that it makes another's once more.
+	scanned map[string]tenant
+	// midway: it is truncated behind the first row that could need it, so that a
+	// row that comes may be one that is gone again: what hangs on it is withheld,
+	// and everybody refetches.
+	midway bool
 	// first holds what the transaction at hand found of rows that it has made
 	// another tenant's since, and emptied all that it found in a table that it
 	// truncated.
@@ -73,8 +79,17 @@ func (t *table) settle() {
 	for key := range t.deleted {
 		t.rows.remove(key)
 	}
-	t.deleted, t.final, t.first = cleared(t.deleted), cleared(t.final), cleared(t.first)
-	t.emptied, t.lost, t.touched, t.late = nil, false, false, false
+	t.deleted, t.final, t.first, t.scanned = cleared(t.deleted), cleared(t.final), cleared(t.first), cleared(t.scanned)
+	t.emptied, t.lost, t.midway, t.touched, t.late = nil, false, false, false, false
+}
+
+// arrival is what the transaction at hand first makes of a row that comes later.
+func (t *table) arrival(key []byte) (tenant, bool) {
+	if first, ok := t.scanned[string(key)]; ok {
+		return first, true
+	}
+	last, ok := t.final[string(key)]
+	return last, ok
 }
 
 type tablePath struct {

@@ -17,7 +17,8 @@
 //     still known (a cascade deletes the parent first).
 //   - The new version is resolved at its place and as the commit leaves the
 //     parents: one that moves, or is first seen, later in the same transaction
-//     is found beforehand by [Router.Scan].
+//     is found beforehand by [Router.Scan]. One that only comes later counts at
+//     the place of its child as what the transaction first makes of it.
 //   - If the two disagree, that version is withheld; the parent's own move tells
 //     both organizations to refetch.
 //   - A row that moves from A to B is a delete for A, with its ids only, and a

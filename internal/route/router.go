@@ -118,6 +118,7 @@ func New(rules *Rules, members Members, hooks Hooks) *Router {
 					path.parent.deleted = map[string]struct{}{}
 					path.parent.final = map[string]tenant{}
 					path.parent.first = map[string]tenant{}
+					path.parent.scanned = map[string]tenant{}
 				}
 			}
 			t.tenant = append(t.tenant, path)
@@ -188,10 +189,20 @@ func (r *Router) Begin(tx orgcast.Transaction, epoch orgcast.Epoch) {
 
 // Scan looks at a change of a parent table before the transaction is routed. It
 // is needed for a transaction in which a row of a child table comes before a
-// new or updated row of a parent table, and is then to be given every such
-// change that follows.
+// new or updated row of a parent table, or before a TRUNCATE, and is then to be
+// given every such change that follows.
 func (r *Router) Scan(c *orgcast.Change) {
-	if c.Operation != orgcast.Insert && c.Operation != orgcast.Update {
+	switch c.Operation {
+	case orgcast.Insert, orgcast.Update:
+	case orgcast.Truncate:
+		for _, rel := range c.Truncated {
+			if t := r.tables[rel.Schema+"."+rel.Name]; t != nil && t.rows != nil {
+				r.touch(t)
+				t.midway = true
+			}
+		}
+		return
+	default:
 		return
 	}
 	b := r.binding(c.Relation)
@@ -204,7 +215,13 @@ func (r *Router) Scan(c *orgcast.Change) {
 	case b.id < 0:
 		b.lost = true
 	case c.New[b.id].Kind == orgcast.Text:
-		b.final[string(c.New[b.id].Text)] = r.tenantOf(b.tenant, c.New)
+		key := string(c.New[b.id].Text)
+		if before, again := b.final[key]; again {
+			if _, ok := b.scanned[key]; !ok && !r.says(before, b.tenant, c.New) {
+				b.scanned[key] = before
+			}
+		}
+		b.final[key] = r.tenantOf(b.tenant, c.New)
 	case c.New[b.id].Kind != orgcast.Null:
 		b.lost = true
 	}

@@ -102,6 +102,16 @@ func TestOneTransaction(t *testing.T) {
 		{"a child before its parent", rows{insert(notes, row{"n1", "p3", nil, "x"}), insert(properties, row{"p3", "b", "1", "x", "u1", "s"})}, []string{
 			`0.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"x","propertyId":"p3","clientId":null}}`,
 			`1.0 b property.update {"propertyId":"p3","organizationId":"b","operation":"create","changes":{"price":{"new":"1"},"about":{"new":"x"}},"updatedBy":"u1"}`}},
+		{"a child before its parent, which comes as another's first", rows{insert(notes, row{"n1", "p3", nil, "x"}),
+			insert(properties, row{"p3", "b", "1", "x", "u1", "s"}), update(properties, row{"p3", "a", "2", "y", "u1", "s"}, row{"p3", "b", "1", "x", "u1", "s"})}, []string{
+			`1.0 b property.update {"propertyId":"p3","organizationId":"b","operation":"create","changes":{"price":{"new":"1"},"about":{"new":"x"}},"updatedBy":"u1"}`,
+			`2.0 b property.update {"propertyId":"p3","organizationId":"b","operation":"delete","updatedBy":null}`,
+			`2.1 a property.update {"propertyId":"p3","organizationId":"a","operation":"create","changes":{"price":{"new":"2"},"about":{"new":"y"}},"updatedBy":"u1"}`,
+			`2.2 b reset moved`, `2.3 a reset moved`, "withheld notes parent_moved"}},
+		{"its parent is emptied away and comes again as another's", rows{insert(notes, row{"n1", nil, "c3", "x"}), insert(clients, row{"c3", "b"}),
+			truncate(clients, notes), insert(notes, row{"n1", nil, "c3", "y"}), insert(clients, row{"c3", "a"})}, []string{
+			`2.0 * data.sync {"entityType":"note","entityId":"*","operation":"delete","data":null}`,
+			`2.1 * reset moved`, "withheld notes parent_moved", "withheld notes parent_moved"}},
 		{"the parent moves after its child", rows{update(notes, row{"n1", nil, "c1", "y"}, row{"n1", nil, "c1", "x"}), update(clients, row{"c1", "b"}, row{"c1", "a"})}, []string{
 			`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"delete","data":null}`,
 			`1.2 a reset moved`, `1.3 b reset moved`, "withheld notes parent_moved"}},

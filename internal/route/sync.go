@@ -75,13 +75,14 @@ func (r *Router) syncDelete(b *binding, c *orgcast.Change, out *Output, organiza
 
 // truncate tells everybody that a table is empty, and forgets its rows.
 func (r *Router) truncate(c *orgcast.Change, out *Output) {
-	sub, untold := uint64(0), false
+	sub, untold, midway := uint64(0), false, false
 	for _, rel := range c.Truncated {
 		t := r.tables[rel.Schema+"."+rel.Name]
 		if t == nil {
 			continue
 		}
 		if t.rows != nil {
+			midway = midway || t.midway
 			r.empty(t, out)
 		}
 		switch t.kind {
@@ -107,8 +108,9 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 			sub++
 		}
 	}
-	if untold {
-		// More tables than a change has cursors: everybody refetches.
+	if untold || midway {
+		// More tables than a change has cursors, or rows that hang on what came
+		// before or comes behind: everybody refetches.
 		r.reset(out, c.Ordinal, sub, orgcast.Everyone, orgcast.ResetMoved)
 	}
 }

@@ -38,6 +38,9 @@ const (
 	// atPlace counts them at this place of the transaction, the deleted ones
 	// included.
 	atPlace
+	// atArrival counts them at this place and, of those that are not known there,
+	// what the transaction first makes of them.
+	atArrival
 	// atCommit counts those that the commit leaves, but for what is deleted after
 	// this place.
 	atCommit
@@ -84,7 +87,15 @@ func (r *Router) resolveParent(parent *table, key []byte, w when, depth int) (or
 		} else if first, ok := parent.emptied.get(key); ok {
 			found, known = first, true
 		} else if !known { // it comes later: what hangs on it was told by that
-			found, known = parent.final[string(key)]
+			found, known = parent.arrival(key)
+		}
+	case atArrival:
+		switch {
+		case known || parent.lost:
+		case parent.midway:
+			return "", ReasonParentMoved
+		default:
+			found, known = parent.arrival(key)
 		}
 	case atCommit:
 		if later, ok := parent.final[string(key)]; ok {

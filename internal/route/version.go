@@ -66,7 +66,7 @@ func (r *Router) remember(b *binding, c *orgcast.Change, organization orgcast.Or
 }
 
 // newOrganization resolves the new version of an inserted or updated row: whose
-// it is at the commit, if it is nobody else's at its place.
+// it is at the commit, if it is his at its place too, or as soon as his parents come.
 func (r *Router) newOrganization(b *binding, c *orgcast.Change) (orgcast.OrganizationID, Reason) {
 	if !isKey(&c.New[b.id]) {
 		return "", ReasonNoKey
@@ -75,7 +75,10 @@ func (r *Router) newOrganization(b *binding, c *orgcast.Change) (orgcast.Organiz
 	if reason != "" || !r.scanned {
 		return organization, reason
 	}
-	if found, reason := r.organizationOf(b, c.New, atPlace); reason == "" && found != organization {
+	// Those that its place has by the same keys may be gone before those come that
+	// the commit has. Whoever has these is told to refetch.
+	found, reason := r.organizationOf(b, c.New, atArrival)
+	if reason != ReasonTenantUnknown && (reason != "" || found != organization) {
 		return "", ReasonParentMoved
 	}
 	return organization, ""

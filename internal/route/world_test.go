@@ -186,7 +186,7 @@ func (w *world) look(frames [][]byte) {
 		kind, oid := pgoutput.Peek(frame)
 		class := w.classes[oid]
 		switch {
-		case kind == pgoutput.KindDelete, kind == pgoutput.KindTruncate, kind == pgoutput.KindMessage:
+		case kind == pgoutput.KindDelete, kind == pgoutput.KindMessage, kind == pgoutput.KindTruncate && !childSeen:
 			continue
 		case (kind == pgoutput.KindInsert || kind == pgoutput.KindUpdate) && (class&ClassParent == 0 || !childSeen):
 			childSeen = childSeen || class&ClassChild != 0
