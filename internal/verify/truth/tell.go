@@ -10,70 +10,114 @@ func (m *Model) tell(t *table, c verify.Change, was, is owner) {
 		}
 		return
 	}
-	said := m.sync
-	if t.event == "property.update" {
-		said = m.property
-		if t.part {
-			said = m.partOf
-		}
-	}
 	old, now := c.Old, c.New
 	if now != nil {
 		now = whole(c)
 	}
-	switch c.Kind {
-	case verify.Insert:
-		if is.organization != "" && !is.split {
-			said(t, is.organization, create, nil, now)
-		}
-	case verify.Delete:
-		if was.organization != "" && !was.split {
-			said(t, was.organization, remove, old, nil)
-		}
-	case verify.Update:
-		switch {
-		case !full(t, old):
-			// The identity is not FULL: whose it was, nobody knows.
-		case was.nobodys() || is.nobodys():
-			// Withheld: one of its rows is nobody's, for a reason that is no null.
-		case is.split:
-			m.withheld(t, said, was, old)
-		case was.none && is.none:
-		case was.none || was.split:
-			said(t, is.organization, create, nil, now)
-		case is.none:
-			said(t, was.organization, remove, old, nil)
-		case was.organization != is.organization || !same(old, now, "id"):
-			said(t, was.organization, remove, old, nil)
-			said(t, is.organization, create, nil, now)
-		default:
-			said(t, is.organization, update, old, now)
-		}
+	if c.Kind == verify.Update && !full(t, old) {
+		return // the identity is not FULL: whose it was, nobody knows
+	}
+	sure := !was.moving && !is.moving
+	if sure {
+		m.settled(t, was, is, old, now)
+	} else {
+		m.unsettled(t, was, is, old, now)
+	}
+	if old != nil {
+		delete(m.tx.written, key{t.name, get(old, "id")})
+	}
+	if now != nil {
+		may := !sure || is.lost && (old == nil || was.may || was.organization != is.organization)
+		m.tx.written[key{t.name, get(now, "id")}] = written{is.organization, may}
 	}
 	if t.name == "tasks" && m.assigns(c.Kind, was, is, old, now) {
+		from := len(m.tx.facts)
 		m.assigned(is.organization, now)
+		m.may(from, !sure || is.lost, movesAway)
 	}
 }
 
-// withheld is what may be said of a row whose parent moves behind it: to whom it
-// was, that it is gone.
-func (m *Model) withheld(t *table, said func(*table, string, string, verify.Row, verify.Row), was owner, old verify.Row) {
-	if was.organization == "" || was.split {
+// Why something need not be heard.
+const (
+	movesAway = "a parent of the row moves in the transaction: whom the row concerns refetches"
+	isLost    = "a parent of the row is gone when the transaction is over"
+	unheard   = "whether the row was told of before is open"
+)
+
+// may marks the facts of the change at hand, from one on.
+func (m *Model) may(from int, may bool, why string) {
+	for i := from; may && i < len(m.tx.facts); i++ {
+		m.tx.facts[i].May, m.tx.facts[i].Why = true, why
+	}
+}
+
+// said says what became of a row, as its table's event has it.
+func (m *Model) said(may bool, why string, t *table, organization, operation string, old, now verify.Row) {
+	from := len(m.tx.facts)
+	switch {
+	case organization == "":
+	case t.part:
+		m.partOf(t, organization, operation, old, now)
+	case t.event == "property.update":
+		m.property(t, organization, operation, old, now)
+	default:
+		m.sync(t, organization, operation, old, now)
+	}
+	m.may(from, may, why)
+}
+
+// settled tells of a row none of whose parents moves.
+func (m *Model) settled(t *table, was, is owner, old, now verify.Row) {
+	switch {
+	case old != nil && was.nobodys() || now != nil && is.nobodys():
+		// Withheld: one of its versions is nobody's, for a reason that is no null.
+	case old != nil && now != nil && was.organization == is.organization && same(old, now, "id"):
+		open := was.may || was.orphan
+		m.said(open || is.lost, isLost, t, is.organization, update, old, now)
+		if open {
+			m.said(true, unheard, t, is.organization, create, nil, now)
+		}
+	default:
+		if old != nil {
+			m.said(was.may || was.orphan, unheard, t, was.organization, remove, old, nil)
+		}
+		if now != nil {
+			m.said(is.lost, isLost, t, is.organization, create, nil, now)
+		}
+	}
+}
+
+// unsettled tells of a row of which a parent moves in the transaction. That move
+// stands for it: everybody whose it was and is refetches. So it need not be told,
+// and can be told as new, as changed and as gone; but of its values nobody hears
+// but whose it is at the commit.
+func (m *Model) unsettled(t *table, was, is owner, old, now verify.Row) {
+	nobody := old != nil && was.nobodys() || now != nil && is.organization == "" && !is.none
+	if old != nil {
+		former := was.former
+		if !was.moving && was.organization != "" {
+			former = []string{was.organization}
+		}
+		for _, o := range former {
+			m.said(was.moving || was.may || nobody || m.covered(o), movesAway, t, o, remove, old, nil)
+		}
+	}
+	if now == nil {
 		return
 	}
-	n := len(m.tx.facts)
-	said(t, was.organization, remove, old, nil)
-	for i := n; i < len(m.tx.facts); i++ {
-		m.tx.facts[i].May, m.tx.facts[i].Why = true, "its parent moves behind it: the row is withheld, and both organizations refetch"
+	covered := is.moving || nobody || m.covered(is.organization)
+	m.said(covered, movesAway, t, is.organization, create, nil, now)
+	if covered && old != nil {
+		m.said(true, movesAway, t, is.organization, update, old, now)
 	}
 }
 
 // assigns says whether a task has a new assignee, and is told.
 func (m *Model) assigns(k verify.Kind, was, is owner, old, now verify.Row) bool {
-	if k == verify.Delete || is.organization == "" || is.split || now["assignedTo"] == nil {
+	if k == verify.Delete || is.organization == "" || now["assignedTo"] == nil {
 		return false
 	}
-	return k == verify.Insert || full(tables["tasks"], old) && was.organization != "" && !same(old, now, "assignedTo")
+	return k == verify.Insert || (was.organization != "" || was.moving) && !same(old, now, "assignedTo")
 }
 
 // The operations.
@@ -175,7 +219,11 @@ func (m *Model) partOf(t *table, organization, operation string, old, now verify
 	switch operation {
 	case remove:
 		r = old
-		if m.tx.gone[key{"properties", get(old, "propertyId")}] {
+		property := key{"properties", get(old, "propertyId")}
+		switch {
+		case m.tx.deleted[property] && m.tx.parents[property] != nil && !m.tx.parents[property].gone:
+			defer m.may(len(m.tx.facts), true, "its property is deleted, and made again, in the transaction")
+		case m.tx.gone[property]:
 			return
 		}
 	case create:

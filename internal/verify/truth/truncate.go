@@ -1,5 +1,7 @@
 package truth
 
+import "maps"
+
 // truncate is one TRUNCATE, of all the tables that it empties.
 func (m *Model) truncate(names []string) {
 	with := map[string]bool{}
@@ -22,9 +24,9 @@ func (m *Model) truncate(names []string) {
 			continue
 		}
 		if t.parent {
-			for id := range m.parents[n] {
-				m.tx.gone[key{n, id}] = true
-			}
+			// With what hangs on them.
+			clear(m.parents[n])
+			maps.DeleteFunc(m.tx.gone, func(k key, _ bool) bool { return k.table == n })
 		}
 		entity := t.entity
 		if entity == "" {
