@@ -8,12 +8,19 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/oikion/orgcast"
 )
 
 // giant writes one transaction that inserts very many rows into a table that is
-// sent and is others' parent, and one that updates them all.
+// sent and is others' parent, and one that updates them all, each with a small one
+// right behind it. Then it does the same in front of pg_recvlogical alone, which
+// tells how long PostgreSQL itself makes the small one wait.
 func giant(ctx context.Context, flags *flag.FlagSet, args []string) (err error) {
 	rows := flags.Int("rows", 400_000, "rows of the transaction")
 	organizations := flags.Int("organizations", 1, "organizations that the rows belong to")
@@ -41,13 +48,9 @@ func giant(ctx context.Context, flags *flag.FlagSet, args []string) (err error) 
 		return err
 	}
 	fmt.Printf("idle, %d streams: %s resident\n", *subscribers, mib(idle.resident))
-	insert := fmt.Sprintf(`INSERT INTO properties (id, price, description, "organizationId", "createdBy", "propertyType", status, "transactionType")
-		SELECT 'giant_' || md5(i::text), 100000 + i, 'a house by the sea, number ' || i, 'org_' || 1 + i %% %d, 'user_' || 1 + i %% %[1]d, 'HOUSE', 'AVAILABLE', 'SALE'
-		FROM generate_series(1, %d) i`, *organizations, *rows)
-	for _, step := range []struct{ name, sql string }{
-		{"INSERT", insert},
-		{"UPDATE", `UPDATE properties SET price = price + 1 WHERE id LIKE 'giant_%'`},
-	} {
+	var ours, floor []time.Duration
+	steps := giantSteps("giant", *rows, *organizations)
+	for _, step := range steps {
 		if err := h.server.forgetPeak(); err != nil {
 			return err
 		}
@@ -55,22 +58,15 @@ func giant(ctx context.Context, flags *flag.FlagSet, args []string) (err error) 
 		if err != nil {
 			return err
 		}
-		watch.forget()
-		tag, err := h.db.Exec(ctx, step.sql)
+		changed, committed, err := step.write(ctx, h, &watch.mark)
 		if err != nil {
-			return err
-		}
-		committed := time.Now()
-		// A row of each organization behind it: who has it, or was told to refetch
-		// and has it then, has come through.
-		if _, err := h.db.Exec(ctx, `UPDATE properties SET price = price + 1 WHERE id LIKE 'property_%'`); err != nil {
 			return err
 		}
 		told, resets, err := watch.wait(ctx)
 		if err != nil {
 			return err
 		}
-		took := time.Since(committed)
+		ours = append(ours, time.Since(committed))
 		at, err := h.server.usage()
 		if err != nil {
 			return err
@@ -80,18 +76,116 @@ func giant(ctx context.Context, flags *flag.FlagSet, args []string) (err error) 
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s of %d rows, in one transaction: peak %s = %+.1f MiB above idle; %s afterwards; CPU %.2f s = %.1f µs a row; through %.2f s after the commit; events told %d, streams told to refetch %d of %d\n",
-			step.name, tag.RowsAffected(), mib(at.peak), float64(at.peak-idle.resident)/mebibyte, mib(after.resident),
-			(at.cpu - before.cpu).Seconds(), (at.cpu-before.cpu).Seconds()*1e6/float64(tag.RowsAffected()), took.Seconds(), told, resets, *subscribers)
+		at.peak = max(at.peak, after.peak)
+		fmt.Printf("%s of %d rows, in one transaction: peak %s = %+.1f MiB above idle; %s afterwards; CPU %.2f s = %.1f µs a row; events told %d, streams told to refetch %d of %d\n",
+			step.name, changed, mib(at.peak), float64(at.peak-idle.resident)/mebibyte, mib(after.resident),
+			(at.cpu - before.cpu).Seconds(), (at.cpu-before.cpu).Seconds()*1e6/float64(changed), told, resets, *subscribers)
+	}
+	watch.close()
+	if err := h.halt(); err != nil {
+		return err
+	}
+	for _, step := range giantSteps("floor", *rows, *organizations) {
+		took, err := step.floor(ctx, h)
+		if err != nil {
+			return err
+		}
+		floor = append(floor, took)
+	}
+	fmt.Println()
+	for i, step := range steps {
+		fmt.Printf("a small transaction behind the %s waits %.2f s until it is at all streams; pg_recvlogical prints it after %.2f s: %.2f×\n",
+			step.name, ours[i].Seconds(), floor[i].Seconds(), ratio(ours[i], floor[i]))
 	}
 	return nil
+}
+
+// giantStep is one giant transaction.
+type giantStep struct{ name, sql string }
+
+// giantSteps are of rows whose ids begin with prefix.
+func giantSteps(prefix string, rows, organizations int) []giantStep {
+	return []giantStep{
+		{"INSERT", fmt.Sprintf(`INSERT INTO properties (id, price, description, "organizationId", "createdBy", "propertyType", status, "transactionType")
+		SELECT '%s_' || md5(i::text), 100000 + i, 'a house by the sea, number ' || i, 'org_' || 1 + i %% %d, 'user_' || 1 + i %% %[2]d, 'HOUSE', 'AVAILABLE', 'SALE'
+		FROM generate_series(1, %d) i`, prefix, organizations, rows)},
+		{"UPDATE", fmt.Sprintf(`UPDATE properties SET price = price + 1 WHERE id LIKE '%s\_%%'`, prefix)},
+	}
+}
+
+// write commits the giant and, right behind it, a small transaction with a row of
+// each organization. It returns how many rows the giant has, and when the small one
+// was committed, which lies behind what mark is set to.
+func (s giantStep) write(ctx context.Context, h *house, mark *atomic.Uint64) (rows int64, committed time.Time, err error) {
+	tag, err := h.db.Exec(ctx, s.sql)
+	if err != nil {
+		return 0, committed, err
+	}
+	var behind string
+	if err := h.db.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text").Scan(&behind); err != nil {
+		return 0, committed, err
+	}
+	lsn, err := orgcast.ParseLSN(behind)
+	if err != nil {
+		return 0, committed, err
+	}
+	mark.Store(uint64(lsn))
+	_, err = h.db.Exec(ctx, `UPDATE properties SET price = price + 1 WHERE id LIKE 'property\_%'`)
+	return tag.RowsAffected(), time.Now(), err
+}
+
+// floor is how long the small transaction takes to pg_recvlogical's output.
+func (s giantStep) floor(ctx context.Context, h *house) (took time.Duration, err error) {
+	p := newPrinter(h)
+	if err := p.create(ctx); err != nil {
+		return 0, err
+	}
+	in, err := p.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	seen := make(chan error, 1)
+	var reading sync.WaitGroup
+	reading.Go(func() { seen <- find(in, []byte("property_")) })
+	defer func() {
+		err = errors.Join(err, p.close(), p.drop(context.WithoutCancel(ctx)))
+		reading.Wait()
+	}()
+	_, committed, err := s.write(ctx, h, new(atomic.Uint64))
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case err := <-seen:
+		return time.Since(committed), err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// find reads until text has come.
+func find(in io.Reader, text []byte) error {
+	buffer := make([]byte, 0, 256<<10)
+	for {
+		n, err := in.Read(buffer[len(buffer):cap(buffer)])
+		buffer = buffer[:len(buffer)+n]
+		if bytes.Contains(buffer, text) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read what pg_recvlogical prints: %w", err)
+		}
+		// What may be the beginning of it stays.
+		buffer = buffer[:copy(buffer, buffer[max(0, len(buffer)-len(text)):])]
+	}
 }
 
 // watchers are streams that count what they are told.
 type watchers struct {
 	streams []*stream
 	reading sync.WaitGroup
-	marks   chan watched // one for each stream that has come to the mark
+	mark    atomic.Uint64 // an LSN
+	marks   chan watched  // one for each stream that has come behind the mark
 
 	mu     sync.Mutex
 	failed error
@@ -102,6 +196,7 @@ type watched struct{ events, resets int }
 
 func watchAll(ctx context.Context, h *house, organizations, subscribers int) (*watchers, error) {
 	w := &watchers{marks: make(chan watched, 2*subscribers)}
+	w.mark.Store(math.MaxUint64)
 	for i := range subscribers {
 		o := 1 + i%organizations
 		cookie, err := h.cookie(o)
@@ -120,9 +215,13 @@ func watchAll(ctx context.Context, h *house, organizations, subscribers int) (*w
 }
 
 func (w *watchers) read(s *stream) {
-	var told watched
+	told, marked := watched{}, uint64(math.MaxUint64)
+	var at orgcast.Cursor
 	for {
 		line, err := s.line()
+		if id, is := bytes.CutPrefix(line, []byte("id: ")); err == nil && is {
+			at, err = orgcast.ParseCursor(string(id))
+		}
 		if err != nil {
 			w.marks <- watched{-1, -1}
 			w.mu.Lock()
@@ -130,26 +229,16 @@ func (w *watchers) read(s *stream) {
 			w.mu.Unlock()
 			return
 		}
-		switch {
+		switch mark := w.mark.Load(); {
+		case len(line) == 0 && uint64(at.LSN) > mark && mark != marked: // a message is over
+			w.marks <- told
+			told, marked = watched{}, mark
 		case bytes.HasPrefix(line, []byte(`data: {"type":"reset"`)):
 			told.resets++
-			if bytes.Contains(line, []byte(`"reason":"too_many"`)) {
-				w.marks <- told
-				told = watched{}
-			}
 		case bytes.Contains(line, []byte(`"propertyId":"property_`)):
-			w.marks <- told
-			told = watched{}
 		case bytes.HasPrefix(line, []byte(`data: {"id":`)):
 			told.events++
 		}
-	}
-}
-
-// forget forgets what came before.
-func (w *watchers) forget() {
-	for len(w.marks) > 0 {
-		<-w.marks
 	}
 }
 

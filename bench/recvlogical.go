@@ -36,6 +36,15 @@ func (p *printer) create(ctx context.Context) error {
 	return nil
 }
 
+// drop removes the slot.
+func (p *printer) drop(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, p.program, "-d", p.url, "--slot", printerSlot, "--drop-slot").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("drop slot: %w: %s", err, out)
+	}
+	return nil
+}
+
 func (p *printer) open(context.Context) (io.Reader, error) {
 	in, out, err := os.Pipe()
 	if err != nil {

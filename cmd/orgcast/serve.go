@@ -17,9 +17,16 @@ type serveCmd struct{}
 // path of a row makes hardly any garbage.
 const garbagePercent = 50
 
+// largePercent is the same while a transaction goes through that is not held in
+// memory. What is in use is several times as much then, for seconds, nearly all of
+// it bytes that the collection need not look at: it is cheap, and half of that as
+// garbage would be what the process is sized for.
+const largePercent = 20
+
 // Run serves until it is interrupted. GOGC and GOMEMLIMIT are the operator's.
 func (serveCmd) Run(env *environment) error {
-	if env.getenv("GOGC") == "" {
+	own := env.getenv("GOGC") == ""
+	if own {
 		debug.SetGCPercent(garbagePercent)
 	}
 	c, err := config.Load(config.Environ(env.environ))
@@ -37,6 +44,15 @@ func (serveCmd) Run(env *environment) error {
 	a, err := app.New(c, s, log, version)
 	if err != nil {
 		return err
+	}
+	if own {
+		a.Large = func(large bool) {
+			if large {
+				debug.SetGCPercent(largePercent)
+			} else {
+				debug.SetGCPercent(garbagePercent)
+			}
+		}
 	}
 	return a.Run(env.ctx)
 }

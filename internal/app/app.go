@@ -48,6 +48,9 @@ type App struct {
 	// Ready is called, if not nil, when the change feed is fresh for the first
 	// time, with the address that browsers connect to.
 	Ready func(application net.Addr)
+	// Large is called, if not nil, when a transaction turns out not to be held in
+	// memory, and with false when it is over.
+	Large func(bool)
 }
 
 // New checks all that can be checked without database and disk.
@@ -278,6 +281,7 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 			s.forced.Passed(end)
 		}
 		hooks := m.Feed()
+		hooks.Large = a.Large
 		hooks.Dispatching = func(tx orgcast.Transaction) {
 			s.visibility.dispatching(tx.XID)
 			s.hub.Committed(tx.CommitTime)

@@ -15,8 +15,8 @@ import (
 const pebbleFormat = pebble.FormatValueSeparation
 
 const (
-	cacheBytes     = 16 << 20 // the page cache holds the tables too, compressed
-	maxMemTable    = 4 << 20  // 16 saves a tenth of an append, and costs 24 MiB more in a giant transaction
+	cacheBytes     = 8 << 20 // the page cache holds the tables too, compressed
+	maxMemTable    = 4 << 20 // 16 saves a tenth of an append, and costs 24 MiB more in a giant transaction
 	minMemTable    = 1 << 20
 	blockBytes     = 32 << 10
 	indexBytes     = 64 << 10

@@ -2,7 +2,8 @@
 //
 // It is the one way through the house. Frames of a transaction are spooled
 // until its commit; then it is decoded and routed whole, since whose a row is
-// can hang on what its transaction does later. Then, in this order:
+// can hang on what its transaction does later. What is too large for memory is routed
+// as it comes, as long as nothing hangs on that: see large.go. Then, in this order:
 //
 //  1. events, state and position go to the log, in one batch;
 //  2. state goes to the directory of members, so that who asks from now on is

@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"slices"
 	"time"
 
 	"github.com/oikion/orgcast"
@@ -46,6 +45,9 @@ type Hooks struct {
 	Skipped func()
 	// Spilled counts transactions too large for memory.
 	Spilled func()
+	// Large is called when a transaction turns out too large for memory, and with
+	// false when it is over, whatever became of it.
+	Large func(bool)
 }
 
 // Feed takes what the slot sends. It is used by one goroutine.
@@ -67,6 +69,7 @@ type Feed struct {
 	now       func() time.Time
 
 	inside  bool // between a begin and its commit
+	large   bool // it is too large for memory: see large.go
 	spool   spool
 	decoder *pgoutput.Decoder // of rows
 	scout   *pgoutput.Decoder // of what the rows' routing hangs on
@@ -76,7 +79,8 @@ type Feed struct {
 	// of the transaction at hand
 	tx        orgcast.Transaction
 	received  time.Time
-	childSeen bool // a row that asks a parent was looked at
+	childSeen bool // a version of a row that asks a parent was looked at
+	asks      bool // or one that is gone
 	changes   int
 	events    int
 	parted    bool // some of it is in the log
@@ -116,7 +120,7 @@ func (f *Feed) Position() orgcast.LSN { return f.position }
 // Begin prepares for a new connection, which sends what the log does not have
 // for sure, and perhaps what it has.
 func (f *Feed) Begin(epoch orgcast.Epoch) error {
-	if err := f.spool.reset(); err != nil {
+	if err := f.forget(); err != nil {
 		return err
 	}
 	f.out.Reset()
@@ -139,7 +143,11 @@ func (f *Feed) Frame(_ orgcast.LSN, frame []byte) error {
 	case !f.inside:
 		return f.outside(frame)
 	}
-	if err := f.spool.add(frame); err != nil {
+	if f.large || !f.spool.fits(frame) {
+		if err := f.more(frame); err != nil {
+			return err
+		}
+	} else if err := f.spool.add(frame); err != nil {
 		return err
 	}
 	if kind != pgoutput.KindCommit {
@@ -148,6 +156,14 @@ func (f *Feed) Frame(_ orgcast.LSN, frame []byte) error {
 	f.inside, f.received = false, f.now()
 	if err := f.commit(); err != nil {
 		return err
+	}
+	return f.forget()
+}
+
+// forget makes room for the next transaction.
+func (f *Feed) forget() error {
+	if f.large {
+		f.setLarge(false)
 	}
 	return f.spool.reset()
 }
@@ -193,12 +209,14 @@ func (f *Feed) Keepalive(end orgcast.LSN, replyRequested bool) error {
 	return nil
 }
 
-// commit routes and stores the spooled transaction, and hands it out.
+// commit routes and stores the spooled transaction, or the rest of a large one, and
+// hands it out.
 func (f *Feed) commit() error {
-	if err := f.spool.each(f.look); err != nil {
-		return err
+	if !f.large {
+		if err := f.spool.each(f.look); err != nil {
+			return err
+		}
 	}
-	f.changes, f.events, f.parted, f.lapped = 0, 0, false, false
 	if err := f.spool.each(f.route); err != nil {
 		return err
 	}
@@ -245,7 +263,7 @@ func (f *Feed) look(frame []byte) error {
 	kind, oid := pgoutput.Peek(frame)
 	switch kind {
 	case pgoutput.KindBegin:
-		f.childSeen = false
+		f.childSeen, f.asks = false, false
 		m, err := f.scout.Decode(frame)
 		if err != nil {
 			return err
@@ -256,6 +274,8 @@ func (f *Feed) look(frame []byte) error {
 			}
 		}
 		f.dirty = true // from here on
+	case pgoutput.KindDelete:
+		f.asks = f.asks || f.classes[oid]&route.ClassChild != 0
 	case pgoutput.KindInsert, pgoutput.KindUpdate:
 		class := f.classes[oid]
 		if class&route.ClassParent != 0 && f.childSeen {
@@ -265,7 +285,9 @@ func (f *Feed) look(frame []byte) error {
 			}
 			f.router.Scan(m.Change)
 		}
-		f.childSeen = f.childSeen || class&route.ClassChild != 0
+		if class&route.ClassChild != 0 {
+			f.childSeen, f.asks = true, true
+		}
 	case pgoutput.KindTruncate:
 		if f.childSeen {
 			m, err := f.scout.Decode(frame)
@@ -293,14 +315,6 @@ func (f *Feed) look(frame []byte) error {
 	return nil
 }
 
-// partSize is how many bytes of events and state are gathered before a part of a
-// large transaction is stored, and partEvents how many events or changes of state.
-// Once it is known to be large, a quarter will do: batches of that size are pooled.
-const (
-	partSize   = 1 << 20
-	partEvents = 4096
-)
-
 // route decodes a frame and routes its change.
 func (f *Feed) route(frame []byte) error {
 	m, err := f.decoder.Decode(frame)
@@ -314,6 +328,7 @@ func (f *Feed) route(frame []byte) error {
 	switch m.Kind {
 	case pgoutput.KindBegin:
 		f.tx = m.Transaction
+		f.changes, f.events, f.parted, f.lapped = 0, 0, false, false
 		f.router.Begin(m.Transaction, f.epoch)
 	case pgoutput.KindCommit:
 		f.tx = m.Transaction
@@ -334,28 +349,6 @@ func (f *Feed) route(frame []byte) error {
 			return f.part()
 		}
 	}
-	return nil
-}
-
-// part stores what a large transaction has come to so far. Of its state only what
-// the directory is to learn stays in memory.
-func (f *Feed) part() error {
-	f.parted = true
-	if err := f.log.Append(f.batch(), 0, f.tx.CommitTime); err != nil {
-		return err
-	}
-	if len(f.out.Events) > 0 {
-		f.hub.Part(f.out.Events, !f.lapped)
-		f.lapped = true
-	}
-	for _, c := range f.out.States {
-		if c.Space != orgcast.SpaceParents {
-			c.Key, c.Value = slices.Clone(c.Key), slices.Clone(c.Value)
-			f.known = append(f.known, c)
-		}
-	}
-	f.out.ResetEvents()
-	f.out.ResetStates()
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -174,61 +173,6 @@ func TestWhatATransactionWaitsForIsBeforeAllElse(t *testing.T) {
 	expect(t, "heard", w.heard, []string{"log", "directory", "hub", "passed"})
 }
 
-// giant is a transaction above what is held in memory.
-func giant(at orgcast.LSN, rows int) (frames [][]byte, ordinals []uint64) {
-	frames = [][]byte{pgoutputtest.Relation(clients)}
-	text := string(bytes.Repeat([]byte{'x'}, 1000))
-	for n := range rows {
-		frames = append(frames, pgoutputtest.Insert(clients, pgoutputtest.Row{fmt.Sprint("c", n), "org_a", text}))
-		ordinals = append(ordinals, uint64(n))
-	}
-	return transaction(at, frames...), ordinals
-}
-
-func TestAGiantTransactionGoesThroughAFileAndInPartsAndComesOutWhole(t *testing.T) {
-	f, w := begin(t)
-	frames, ordinals := giant(2000, 6000)
-	last := len(frames) - 1
-	mustSend(t, f, frames[:last])
-	if f.spool.file == nil || len(f.spool.memory) > spoolMemory {
-		t.Fatalf("%d bytes in memory, file %v", len(f.spool.memory), f.spool.file)
-	}
-	expect(t, "heard before the commit", w.heard, []string{})
-	mustSend(t, f, frames[last:])
-	expect(t, "stored", stored(t, w), cursors(2000, ordinals...))
-	if parts := w.appends - 1; parts < 5 || w.largest > 2*partSize || !w.lapped || w.spilled != 1 {
-		t.Errorf("%d parts of up to %d bytes, lapped %v, spilled %d", parts, w.largest, w.lapped, w.spilled)
-	}
-	if told := w.told + len(w.events); told != len(ordinals) {
-		t.Errorf("the hub was told of %d events of %d", told, len(ordinals))
-	}
-	expect(t, "end", w.heard[len(w.heard)-4:], []string{"log", "directory", "hub", "passed"})
-	if left, err := os.ReadDir(f.spool.dir); err != nil || len(left) != 0 || f.spool.file != nil || f.spool.memory != nil {
-		t.Errorf("left: %v %v, %d bytes", left, err, cap(f.spool.memory))
-	}
-	mustSend(t, f, transaction(3000, newClient("c1")))
-	if w.lapped {
-		t.Error("the next one is lapped too")
-	}
-}
-
-func TestPartsOfAGiantThatBrokeAreSeenByNobody(t *testing.T) {
-	f, w := begin(t)
-	frames, ordinals := giant(2000, 6000)
-	broken := slices.Insert(slices.Clone(frames), len(frames)-1, []byte("I"))
-	if err := send(f, broken); err == nil || !f.Dirty() {
-		t.Fatalf("got %v, dirty %v", err, f.Dirty())
-	}
-	expect(t, "the hub was told", w.positions, []orgcast.LSN{})
-	connect(t, f)
-	expect(t, "stored", stored(t, w), []string{})
-	mustSend(t, f, frames)
-	expect(t, "stored", stored(t, w), cursors(2000, ordinals...))
-	if told := w.told + len(w.events); told != len(ordinals) {
-		t.Errorf("the hub was told of %d events of %d", told, len(ordinals))
-	}
-}
-
 // TestADeletedOrganizationIsPurgedFromTheLog, but for the transaction that deletes it,
 // which those whom it removes still read; who is made with its name finds nothing.
 func TestADeletedOrganizationIsPurgedFromTheLog(t *testing.T) {
@@ -262,52 +206,6 @@ func TestADeletedOrganizationIsPurgedFromTheLog(t *testing.T) {
 			}
 		})
 	}
-}
-
-// state lists what the log knows, as space and key.
-func state(t *testing.T, w *witness) (keys []string) {
-	t.Helper()
-	if err := w.State(func(space orgcast.Space, key, _ []byte) error {
-		keys = append(keys, string(rune(space))+string(key))
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return keys
-}
-
-// TestTheStateOfAGiantIsKnownWholeOrNotAtAllAndNotHeldInMemory: parents without end,
-// and members among them, whom the directory must hear of.
-func TestTheStateOfAGiantIsKnownWholeOrNotAtAllAndNotHeldInMemory(t *testing.T) {
-	f, w := begin(t)
-	const rows = 3 * partEvents
-	frames := [][]byte{pgoutputtest.Relation(clients), pgoutputtest.Relation(members)}
-	var want []string
-	for n := range rows {
-		frames = append(frames, pgoutputtest.Insert(clients, pgoutputtest.Row{fmt.Sprint("c", n), "org_a", "x"}))
-		want = append(want, fmt.Sprintf("p\x0epublic.clientsc%d", n))
-		if n%(rows/4) == 0 {
-			frames = append(frames, pgoutputtest.Insert(members, pgoutputtest.Row{fmt.Sprint("m", n), "ada", "org_a", "OWNER"}))
-			want = append(want, fmt.Sprint("mm", n))
-		}
-	}
-	slices.Sort(want)
-	giant := transaction(2000, frames...)
-	last := len(giant) - 1
-	if err := send(f, slices.Insert(slices.Clone(giant), last, []byte("I"))); err == nil {
-		t.Fatal("a frame that can't be read was")
-	}
-	expect(t, "the directory learned", len(w.learned), 0)
-	f, w = over(t, w.Log, t.TempDir()) // the router is dirty
-	expect(t, "state after a part of it", state(t, w), []string{})
-	mustSend(t, f, giant)
-	expect(t, "state", state(t, w), want)
-	expect(t, "the directory learned", len(w.learned), 4)
-	if held := cap(f.out.States); held > 2*partEvents {
-		t.Errorf("room for %d changes of state is held", held)
-	}
-	mustSend(t, f, transaction(3000, pgoutputtest.Relation(clients), pgoutputtest.Delete(clients, pgoutputtest.Row{"c0", "org_a", "x"})))
-	expect(t, "state", len(state(t, w)), len(want)-1)
 }
 
 func TestAnIdlePositionIsStoredAtMostEvery5Seconds(t *testing.T) {

@@ -64,6 +64,7 @@ type witness struct {
 	learned   []orgcast.StateChange // by the directory, but for the parents
 	lapped    bool
 	told      int // events that the hub was told of in parts
+	large     bool
 	appends   int
 	largest   int // batch, in bytes
 	skipped   int
@@ -145,6 +146,7 @@ func over(t *testing.T, log *eventlog.Log, dir string) (*Feed, *witness) {
 	f := New(route.New(r, w, route.Hooks{Refused: func(reason publish.Reason, _ []publish.Problem) { w.refused = append(w.refused, reason) }}), w, w, w, func(orgcast.LSN) { w.hear("passed") }, dir, Hooks{
 		Skipped: func() { w.skipped++ },
 		Spilled: func() { w.spilled++ },
+		Large:   func(large bool) { w.large = large },
 	})
 	connect(t, f)
 	return f, w

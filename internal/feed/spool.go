@@ -26,9 +26,14 @@ type spool struct {
 	frame  []byte // of the file, reused
 }
 
+// fits tells whether a frame would stay in memory.
+func (s *spool) fits(frame []byte) bool {
+	return s.file == nil && len(s.memory)+4+len(frame) <= s.limit
+}
+
 // add appends a frame.
 func (s *spool) add(frame []byte) error {
-	if s.file == nil && len(s.memory)+4+len(frame) <= s.limit {
+	if s.fits(frame) {
 		s.memory = binary.BigEndian.AppendUint32(s.memory, uint32(len(frame)))
 		s.memory = append(s.memory, frame...)
 		return nil

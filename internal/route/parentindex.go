@@ -62,6 +62,10 @@ const (
 
 const minSlots = 8
 
+// minArena is the least that an arena grows by, in bytes. A large one grows by an
+// eighth: append's quarter would be empty bytes for every eighth key.
+const minArena = 128
+
 func newParentIndex(o *owners) *parentIndex {
 	return &parentIndex{seed: maphash.MakeSeed(), owners: o, other: map[string]tenant{}}
 }
@@ -151,6 +155,9 @@ func (s *shard) key(at uint32) (key []byte, end int) {
 func (s *shard) add(hash uint64, key []byte, owner uint32, seed maphash.Seed) {
 	if 4*(s.used+1) > 3*len(s.slots) {
 		s.rebuild(seed)
+	}
+	if need := 4 + binary.MaxVarintLen64 + len(key); cap(s.arena)-len(s.arena) < need {
+		s.arena = append(make([]byte, 0, len(s.arena)+max(need, minArena, len(s.arena)/8)), s.arena...)
 	}
 	at := uint32(len(s.arena)) + 1
 	s.arena = binary.LittleEndian.AppendUint32(s.arena, owner)
