@@ -3,6 +3,7 @@ package truth
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -45,8 +46,12 @@ func list(texts []string) string {
 	return "[" + strings.Join(quoted, ",") + "]"
 }
 
-// membersOf are the members of a JSON object, each canonical.
+// membersOf are the members of a JSON object, each canonical. One that comes twice,
+// at any depth, is an error: what it says would be anybody's choice.
 func membersOf(text string) (map[string]string, error) {
+	if err := distinct(json.NewDecoder(strings.NewReader(text))); err != nil {
+		return nil, err
+	}
 	canonical, err := verify.Canonical(text)
 	if err != nil {
 		return nil, err
@@ -60,6 +65,37 @@ func membersOf(text string) (map[string]string, error) {
 		all[name] = string(value)
 	}
 	return all, nil
+}
+
+// distinct reads one value, and says whether a member of it comes twice.
+func distinct(d *json.Decoder) error {
+	t, err := d.Token()
+	if err != nil {
+		return err
+	}
+	open, composite := t.(json.Delim)
+	if !composite {
+		return nil
+	}
+	names := map[string]bool{}
+	for d.More() {
+		if open == '{' {
+			name, err := d.Token()
+			if err != nil {
+				return err
+			}
+			s := name.(string)
+			if names[s] {
+				return fmt.Errorf("member %.80q comes twice", s)
+			}
+			names[s] = true
+		}
+		if err := distinct(d); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
 }
 
 // unquote is the text that a JSON value is.

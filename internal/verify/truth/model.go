@@ -2,6 +2,7 @@ package truth
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/oikion/orgcast/internal/verify"
 )
@@ -48,21 +49,11 @@ func New(start Snapshot) *Model {
 		m.organizations[id] = name
 	}
 	rows := slices.Clone(start.Memberships)
-	slices.SortFunc(rows, func(a, b Membership) int { return compare(a.ID, b.ID) })
+	slices.SortFunc(rows, func(a, b Membership) int { return strings.Compare(a.ID, b.ID) })
 	for _, r := range rows {
 		m.join(verify.Place{}, r)
 	}
 	return m
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // transaction is what is known of the one at hand.
@@ -70,6 +61,7 @@ type transaction struct {
 	verify.Transaction
 	ordinal  uint64
 	parents  map[key]*parent   // that it writes
+	refetch  map[string]bool   // organizations to which it certainly says so
 	emptied  bool              // it truncates a table of parents
 	gone     map[key]bool      // parents that are deleted, at this place
 	deleted  map[key]bool      // parents that were deleted before this place, and perhaps made again
@@ -84,7 +76,7 @@ type key struct{ table, id string }
 // Commit takes a transaction and says what is to be heard of it, in order.
 func (m *Model) Commit(t verify.Transaction) []verify.Fact {
 	m.tx = &transaction{
-		Transaction: t, parents: map[key]*parent{}, gone: map[key]bool{}, deleted: map[key]bool{},
+		Transaction: t, parents: map[key]*parent{}, refetch: map[string]bool{}, gone: map[key]bool{}, deleted: map[key]bool{},
 		written: map[key]written{}, belonged: map[belonging]int{},
 	}
 	m.foresee()

@@ -24,7 +24,13 @@ func (m *Model) foresee() {
 	for _, c := range m.tx.Changes {
 		if c.Kind == verify.Truncate {
 			for _, n := range append([]string{c.Table}, c.Also...) {
-				m.tx.emptied = m.tx.emptied || m.parents[n] != nil
+				if m.parents[n] == nil {
+					continue
+				}
+				m.tx.emptied = true
+				for k, p := range m.tx.parents {
+					p.gone = p.gone || k.table == n
+				}
 			}
 			continue
 		}
@@ -53,21 +59,20 @@ func (m *Model) foresee() {
 			p.owners = append(p.owners, p.final)
 		}
 	}
+	for _, p := range m.tx.parents {
+		if p.moves() && !p.blind {
+			for _, o := range p.owners {
+				m.tx.refetch[o] = true
+			}
+		}
+	}
 }
 
 // covered says whether an organization is told to refetch everything, somewhere in
 // the transaction, because a parent moves: then it need not hear of what hangs on
-// the parent.
+// the parent. Of what is truncated everybody is told.
 func (m *Model) covered(organization string) bool {
-	if m.tx.emptied {
-		return true // of what is truncated everybody is told
-	}
-	for _, p := range m.tx.parents {
-		if p.moves() && !p.blind && slices.Contains(p.owners, organization) {
-			return true
-		}
-	}
-	return false
+	return m.tx.emptied || m.tx.refetch[organization]
 }
 
 // former are the other organizations from which a parent comes, and has what
