@@ -40,8 +40,8 @@ func erase(t testing.TB, name string) {
 	}
 }
 
-// written is a file without the zeros that were allocated ahead.
-func written(b []byte) []byte { return bytes.TrimRight(b, "\x00") }
+// trimmed is a file without the zeros that were allocated ahead.
+func trimmed(b []byte) []byte { return bytes.TrimRight(b, "\x00") }
 
 // TestADamagedLogIsNeverASilentGap damages the log of a killed server in each way
 // that a disk, a crash or an operator may. A client that resumes from before
@@ -72,13 +72,13 @@ func TestADamagedLogIsNeverASilentGap(t *testing.T) {
 	}{
 		{"none", false, func() {}, "slot"},
 		{"WAL torn", false, func() {
-			rewrite(t, newest(t, dir, "*.log"), func(b []byte) []byte { b = written(b); return b[:len(b)-200] })
+			rewrite(t, newest(t, dir, "*.log"), func(b []byte) []byte { b = trimmed(b); return b[:len(b)-200] })
 		}, ""},
 		{"WAL torn, confirmed", true, func() {
-			rewrite(t, newest(t, dir, "*.log"), func(b []byte) []byte { b = written(b); return b[:len(b)-200] })
+			rewrite(t, newest(t, dir, "*.log"), func(b []byte) []byte { b = trimmed(b); return b[:len(b)-200] })
 		}, "epoch"},
 		{"WAL zeroed", true, func() {
-			rewrite(t, newest(t, dir, "*.log"), func(b []byte) []byte { clear(b[len(written(b))-500:]); return b })
+			rewrite(t, newest(t, dir, "*.log"), func(b []byte) []byte { clear(b[len(trimmed(b))-500:]); return b })
 		}, "epoch"},
 		{"WAL deleted", false, func() { erase(t, newest(t, dir, "*.log")) }, ""},
 		{"WAL deleted, confirmed", true, func() { erase(t, newest(t, dir, "*.log")) }, "epoch"},

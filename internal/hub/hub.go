@@ -302,7 +302,7 @@ func (h *Hub) Shutdown() {
 	h.shutdown = true
 	wake := h.all(nil)
 	for _, s := range wake {
-		s.close(orgcast.ClosingShutdown)
+		s.shutDown(h.watermark.Load())
 	}
 	h.mu.Unlock()
 	wakeAll(wake)

@@ -28,7 +28,12 @@ type Step struct {
 func (s *Stream) Step(now time.Time) (st Step) {
 	feed, upTo, end := s.look(now)
 	expires := *s.expires.Load()
-	if s.over(end, upTo, now) == nil && s.cursor.Compare(upTo) < 0 && !s.stranded {
+	over := s.over(end, upTo, now)
+	finishes := over != nil && s.finishes(over, upTo, now)
+	if finishes {
+		upTo = minCursor(upTo, s.finish.Load().cursor())
+	}
+	if (over == nil || finishes) && s.cursor.Compare(upTo) < 0 && !s.stranded {
 		s.flush(&st)
 		runs, reached, ok := s.collect(upTo, len(s.parts) == 1 && !plant.ReplayOffByOne)
 		switch {
@@ -45,7 +50,7 @@ func (s *Stream) Step(now time.Time) (st Step) {
 		}
 	}
 	if over := s.over(end, upTo, now); over != nil {
-		s.farewell(over, now)
+		s.farewell(over, upTo, now)
 		s.flush(&st)
 		st.Done = true
 		return st
@@ -188,8 +193,19 @@ func (s *Stream) over(e *end, upTo orgcast.Cursor, now time.Time) *end {
 	return nil
 }
 
-// farewell says why the stream ends and when to come back.
-func (s *Stream) farewell(e *end, now time.Time) {
+// finishes tells whether a live stream is given what it may have still before it
+// ends, so that it comes back as one that missed nothing.
+func (s *Stream) finishes(e *end, upTo orgcast.Cursor, now time.Time) bool {
+	finish := s.finish.Load()
+	return finish != nil && e.reason == orgcast.ClosingShutdown && s.phase == phaseLive && finish.epoch == upTo.Epoch && now.Before(*s.expires.Load())
+}
+
+// farewell says why the stream ends and when to come back; and, to who is to come
+// back, how far he got: what he missed may be more than can be told by then.
+func (s *Stream) farewell(e *end, upTo orgcast.Cursor, now time.Time) {
+	if e.reason.Reconnect() && s.phase == phaseLive && s.cursor.Compare(upTo) >= 0 {
+		s.control = sse.AppendHeartbeat(s.control, now, s.cursor)
+	}
 	retry := rand.IntN(1000)
 	switch e.reason {
 	case orgcast.ClosingShutdown, orgcast.ClosingSlowConsumer:

@@ -40,9 +40,12 @@ type Stream struct {
 	// Set from outside, read by the driver.
 	end       atomic.Pointer[end]
 	confirmed atomic.Pointer[mark]
-	expires   atomic.Pointer[time.Time]
-	filter    atomic.Pointer[orgcast.Filter]
-	wake      atomic.Pointer[func()]
+	// finish is how far a live stream may be given what it has not got yet, before
+	// the end of the process ends it; nil: nothing.
+	finish  atomic.Pointer[mark]
+	expires atomic.Pointer[time.Time]
+	filter  atomic.Pointer[orgcast.Filter]
+	wake    atomic.Pointer[func()]
 
 	// parts is fixed by Start; its roles are read by the hub, under Hub.mu.
 	parts []part
@@ -220,6 +223,17 @@ func (s *Stream) close(reason orgcast.ClosingReason) bool {
 	}
 	s.end.Store(&end{reason: reason})
 	return true
+}
+
+// shutDown stops the stream as the process ends, at a watermark up to which it was
+// judged. Hub.mu is held.
+func (s *Stream) shutDown(upTo *mark) {
+	if s.end.Load() != nil {
+		s.close(orgcast.ClosingShutdown) // what it may see ends before
+		return
+	}
+	s.finish.Store(upTo)
+	s.end.Store(&end{reason: orgcast.ClosingShutdown})
 }
 
 // roleChanged tells whether the stream was started with another role. Hub.mu is

@@ -159,6 +159,53 @@ func TestAStreamEndsAtItsSessionsEndAndAtItsLease(t *testing.T) {
 	expect(t, long, long.lease, "closing lease")
 }
 
+// TestWhoIsToComeBackIsToldHowFarHeGot: he resumes there, and not at his last event,
+// behind which all may have changed by then.
+func TestWhoIsToComeBackIsToldHowFarHeGot(t *testing.T) {
+	h, log, _ := newHub(Config{})
+	s, behind := open(h, Spec{}), open(h, Spec{})
+	defer s.Close()
+	defer behind.Close()
+	s.Confirmed()
+	expect(t, s, noon, "connection", "ready")
+	expect(t, behind, noon, "connection")
+	commit(h, log, 200, 10)
+	expect(t, s, noon, "data.sync")
+	h.Advance(900)
+	h.Shutdown()
+	id := []byte("\nid: " + h.Position().String() + "\n\n")
+	st := s.Step(noon)
+	if all := bytes.Join(st.Frames, nil); !st.Done || !bytes.Contains(all, id) || bytes.Index(all, id) > bytes.Index(all, []byte(`"closing"`)) {
+		t.Errorf("a live stream ends with %q", all)
+	}
+	if st := behind.Step(noon); !st.Done || bytes.Contains(bytes.Join(st.Frames, nil), []byte("id:")) {
+		t.Errorf("a stream that has not got all ends with %q", st.Frames)
+	}
+}
+
+// TestTheEndOfTheProcessTellsNothingThatARoleOrARemovalEnds: what comes after it, or
+// after a changed role, is not handed out with the last words.
+func TestTheEndOfTheProcessTellsNothingThatARoleOrARemovalEnds(t *testing.T) {
+	h, log, members := newHub(Config{})
+	removed, demoted := open(h, Spec{}), open(h, Spec{})
+	defer removed.Close()
+	for _, s := range []*Stream{removed, demoted} {
+		s.Confirmed()
+		expect(t, s, noon, "connection", "ready")
+	}
+	demoted.endAfter(at(150, 0), "a", orgcast.ClosingLease)
+	commit(h, log, 200, 10)
+	h.Shutdown()
+	found, _ := members.Membership("u", "a")
+	members.unset(place{"u", "a"})
+	e := makeEvent(at(300, 8), "a", orgcast.KindEvent, orgcast.PropertyUpdate, orgcast.Audience{}, 10)
+	log.append(e)
+	h.Dispatch(302, []orgcast.Event{e}, []orgcast.MemberChange{{Cursor: at(300, 0), Before: member(found)}}, nil, false)
+	expect(t, removed, noon, "data.sync", "heartbeat 1.5l.0", "closing shutdown")
+	expect(t, demoted, noon, "closing shutdown")
+	demoted.Close()
+}
+
 // Streams that were opened together must not come back together.
 func TestLeasesAreSpreadOverAllOfTheirJitter(t *testing.T) {
 	h, _, _ := newHub(Config{})
