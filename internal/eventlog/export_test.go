@@ -82,6 +82,9 @@ func (l *Log) Trouble(err error) { l.trouble(err) }
 // Fatalf is what Pebble calls when it can't go on.
 func (l *Log) Fatalf(format string, args ...any) { pebbleLogger{l}.Fatalf(format, args...) }
 
+// FlushMemtables moves everything into tables.
+func (l *Log) FlushMemtables() error { return l.db.Flush() }
+
 // Flush moves everything into tables, and compacts them.
 func (l *Log) Flush() error {
 	if err := l.db.Flush(); err != nil {

@@ -102,11 +102,12 @@ func (l *Log) closedSegments() []segment {
 }
 
 // used is what the log takes on disk. What is on its way out already must not push
-// more out: obsolete files, and those that an open reader still holds.
+// more out: obsolete files, those that an open reader still holds, and, as the price of
+// going, the tables that are being written in their place.
 func (l *Log) used() int64 {
 	m := l.db.Metrics()
-	return int64(m.DiskSpaceUsage() - m.WAL.ObsoletePhysicalSize -
-		m.Table.Local.ObsoleteSize - m.Table.Local.ZombieSize)
+	return int64(m.DiskSpaceUsage()-m.WAL.ObsoletePhysicalSize-
+		m.Table.Local.ObsoleteSize-m.Table.Local.ZombieSize) - m.Compact.InProgressBytes
 }
 
 // retireOver retires as many of the oldest as must go for the log to be within
