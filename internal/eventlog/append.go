@@ -29,7 +29,7 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 		b.reset()
 		return err
 	}
-	if b.Len() == 0 && (end == 0 || end == l.Position()) {
+	if b.Len() == 0 && len(b.endings) == 0 && (end == 0 || end == l.Position()) {
 		b.reset()
 		return nil
 	}
@@ -49,6 +49,11 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 			return err
 		}
 	}
+	hidden, err := l.hide(b, end)
+	if err != nil {
+		b.reset()
+		return err
+	}
 	promote := false
 	switch {
 	case end == 0:
@@ -66,6 +71,9 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 		l.open = openTransaction{}
 	}
 	l.stage += b.staged
+	if events {
+		l.ledger.add(&grown, b.weights)
+	}
 	ops := b.take()
 	if err := l.apply(ops); err != nil {
 		return err
@@ -73,6 +81,7 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 	if events {
 		l.store(grown)
 	}
+	l.hid(hidden)
 	if end != 0 {
 		l.position.Store(uint64(end))
 	}
@@ -113,7 +122,7 @@ func (l *Log) admit(b *Batch, end orgcast.LSN) error {
 		return ErrEmpty
 	case end != 0 && end < position:
 		return fmt.Errorf("%w: end %s, position %s", ErrBelowPosition, end, position)
-	case end == 0 && b.states > 0, b.states > 0 && b.staged > 0:
+	case end == 0 && (b.states > 0 || len(b.endings) > 0), b.states > 0 && b.staged > 0:
 		return ErrPartialState
 	case b.Len() == b.states:
 		return l.admitState(b, end)

@@ -23,6 +23,8 @@ type Batch struct {
 	bytes   int         // of the events' keys and values
 	first   orgcast.Cursor
 	last    orgcast.Cursor
+	weights []weight // of the events
+	endings []ending // see Purge and Anew
 	err     error
 }
 
@@ -56,6 +58,24 @@ func (b *Batch) Event(e *orgcast.Event) {
 	}
 	b.events++
 	b.bytes += keyLen + valueLen
+	b.weights = append(b.weights, weight{e.Organization, uint64(keyLen + valueLen)})
+}
+
+// Purge hides, when the batch is appended, what the log holds of an organization
+// below the position: the transaction deletes it. The transaction's own events stay,
+// for those whom it removes; all of it is deleted by and by (see sweep.go). Of a
+// transaction in parts it belongs to the last one.
+func (b *Batch) Purge(organization orgcast.OrganizationID) { b.end(organization, false) }
+
+// Anew says that the transaction makes an organization. If the log holds anything of
+// one with its name that was deleted before, that is purged.
+func (b *Batch) Anew(organization orgcast.OrganizationID) { b.end(organization, true) }
+
+// end passes over what can't be an organization, of which there are no events.
+func (b *Batch) end(organization orgcast.OrganizationID, anew bool) {
+	if organization != orgcast.Everyone && len(organization) <= orgcast.MaxOrganizationID {
+		b.endings = append(b.endings, ending{organization, anew})
+	}
 }
 
 // State adds a copy of c. Changes apply in the order in which they are added.
@@ -113,8 +133,14 @@ func (b *Batch) ops() *pebble.Batch {
 // take hands over the operations and leaves the batch empty.
 func (b *Batch) take() *pebble.Batch {
 	ops := b.ops()
-	*b = Batch{log: b.log}
+	b.clear()
 	return ops
+}
+
+// clear empties the batch, but for the room for weights.
+func (b *Batch) clear() {
+	clear(b.weights)
+	*b = Batch{log: b.log, weights: b.weights[:0]}
 }
 
 // reset empties the batch.
@@ -123,7 +149,7 @@ func (b *Batch) reset() {
 		// Never applied, so that closing it can only give its memory back.
 		_ = b.pebble.Close()
 	}
-	*b = Batch{log: b.log}
+	b.clear()
 }
 
 // nextSegment is where the next batch's events go: the last segment, or one that

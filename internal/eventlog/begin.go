@@ -61,8 +61,10 @@ func (l *Log) wipe(ctx context.Context) error {
 	l.begins.Add(1)
 	l.mu.Lock()
 	l.ready, l.identity, l.epoch = false, Identity{}, 0
-	l.floor, l.segments, l.purged = orgcast.Cursor{}, nil, nil
+	l.floor, l.segments = orgcast.Cursor{}, nil
+	l.purged, l.purging = map[orgcast.OrganizationID]orgcast.Cursor{}, map[orgcast.OrganizationID]orgcast.LSN{}
 	l.mu.Unlock()
+	l.ledger.set(segmentTally{})
 	l.open, l.high = openTransaction{}, orgcast.Cursor{}
 	l.position.Store(0)
 	l.durable.Store(0)

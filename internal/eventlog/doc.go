@@ -17,8 +17,10 @@
 //     before it did.
 //   - No reader crosses a gap without being told: what was retired lies below
 //     [Log.Floor], and the floor is raised before anything is removed.
-//   - An organization that was purged has a floor of its own, stored before its
-//     events are deleted.
+//   - An organization that was purged, or was over its share, has a floor of its own,
+//     stored before its events are deleted or with them.
+//   - What a tally says of an organization is never more than it has, so that who is
+//     found to be over his share is over it.
 //   - An organization's keys are length-prefixed: no reader of "org_1" can meet a
 //     key of "org_10".
 //
@@ -40,13 +42,18 @@
 //	key                                                 value
 //	'e' segment:4 len:1 organization LSN:8 index:8      event: version:1 kind:1 type:1 user roles frame
 //	'f'                                                 floor: LSN:8 index:8
+//	'g' segment:4                                       what is deleted and lies in its tables still: bytes:8
+//	'h' segment:4                                       the tally of a closed segment is stored; empty
+//	'h' segment:4 len:1 organization                    what it has in it: bytes:8
 //	'i'                                                 identity: system:8 timeline:4 epoch:4 database slot rules; absent in an empty log
-//	'o' organization                                    its own floor, where it was purged: LSN:8 index:8
+//	'o' organization                                    its own floor, where it is above the log's: LSN:8 index:8
 //	'p'                                                 position: end LSN:8 commit time:8 (Unix ns)
+//	'q' organization                                    it was purged, its events are to be deleted: up to LSN:8, or its floor if that is higher
 //	's' segment:4                                       first, last cursor, opened, last time, events, bytes: 8 × 8 bytes
 //	't' space:1 key                                     state, as its owner wrote it
 //	'u'                                                 the mark: what is staged counts; absent, but for a moment
 //	'u' number:8                                        staged state: does:1 space:1 key value
+//	'v'                                                 every floor below which something is left to delete has its 'q'; absent in a log of before
 //
 // Segments are spans of append order, about [Options.SegmentAge] long, never of
 // the clock: a clock step can neither reorder nor repeat. A segment is found by

@@ -2,14 +2,76 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/oikion/orgcast"
 )
 
-// Keep looks at the bounds now, as the keeper does.
-func (l *Log) Keep() error { return l.keep() }
+// Keep looks at the bounds now, as the keeper does, and sweeps what is due.
+func (l *Log) Keep() error { return errors.Join(l.keep(), l.sweepOnce()) }
+
+// Trim gives up so many bytes, before compression, of those over their share, as if the
+// log was above its bound, and rewrites what that leaves.
+func (l *Log) Trim(need uint64) error {
+	ctx := context.Background()
+	if err := l.lockSweep(ctx); err != nil {
+		return err
+	}
+	defer l.unlockSweep()
+	if err := errors.Join(l.deleteHidden(ctx), l.trimBytes(ctx, need)); err != nil {
+		return err
+	}
+	for _, id := range l.segmentIDs() {
+		if err := l.rewrite(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unfair takes away what the log did not write before an organization had a share.
+func (l *Log) Unfair() error {
+	b := l.db.NewBatch()
+	err := b.Delete(keyNamed, nil)
+	for _, prefix := range []byte{prefixGarbage, prefixTally, prefixPending} {
+		err = errors.Join(err, b.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil))
+	}
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return b.Commit(pebble.Sync)
+}
+
+// Has is how many bytes the tallies say that each organization has, and how many of the
+// segments have one that is stored.
+func (l *Log) Has() (bytes map[orgcast.OrganizationID]uint64, stored int, err error) {
+	if err := l.lockSweep(context.Background()); err != nil {
+		return nil, 0, err
+	}
+	defer l.unlockSweep()
+	var all tally
+	for _, id := range l.segmentIDs() {
+		_, ok, loadErr := l.loadTally(id)
+		t, tallyErr := l.tallyOf(id)
+		if err := errors.Join(loadErr, tallyErr); err != nil {
+			return nil, 0, err
+		}
+		if ok {
+			stored++
+		}
+		for organization, n := range t.bytes {
+			all.add(organization, n)
+		}
+	}
+	return all.bytes, stored, nil
+}
+
+// EventSize is what an event takes, before compression.
+func EventSize(e *orgcast.Event) uint64 {
+	return uint64(eventKeyLen(e.Organization) + eventValueLen(e))
+}
 
 // TellTrouble is the keeper's tick.
 func (l *Log) TellTrouble() { l.tellTrouble() }
@@ -19,6 +81,9 @@ func (l *Log) Trouble(err error) { l.trouble(err) }
 
 // Fatalf is what Pebble calls when it can't go on.
 func (l *Log) Fatalf(format string, args ...any) { pebbleLogger{l}.Fatalf(format, args...) }
+
+// FlushMemtables moves everything into tables.
+func (l *Log) FlushMemtables() error { return l.db.Flush() }
 
 // Flush moves everything into tables, and compacts them.
 func (l *Log) Flush() error {
@@ -84,3 +149,18 @@ func (l *Log) PurgedKeys() (n int, err error) {
 	}
 	return n, it.Close()
 }
+
+// RaiseFloors raises floors of organizations, and deletes nothing.
+func (l *Log) RaiseFloors(floors map[orgcast.OrganizationID]orgcast.Cursor) error {
+	if err := l.lockSweep(context.Background()); err != nil {
+		return err
+	}
+	defer l.unlockSweep()
+	r := l.newRemoval()
+	r.floors = floors
+	_, _, err := l.remove(r)
+	return err
+}
+
+// MaxFloors is how many organizations may have a floor of their own.
+const MaxFloors = maxFloors

@@ -9,7 +9,10 @@ import (
 // The first byte of every key. doc.go has the table.
 const (
 	prefixEvent   = 'e'
+	prefixGarbage = 'g'
+	prefixTally   = 'h'
 	prefixPurged  = 'o'
+	prefixPending = 'q'
 	prefixSegment = 's'
 	prefixState   = 't'
 	prefixStaged  = 'u'
@@ -22,7 +25,11 @@ var (
 	// keyStaged is the mark: what is staged counts.
 	keyStaged = []byte{prefixStaged}
 
-	// All that the log holds lies in [keyFirst, keyEnd).
+	// keyNamed says that what 'o' has a floor of, and 'q' does not name, is deleted
+	// below it. It stands above keyEnd: Begin leaves it.
+	keyNamed = []byte{prefixStaged + 1}
+
+	// All else that the log holds lies in [keyFirst, keyEnd).
 	keyFirst = []byte{prefixEvent}
 	keyEnd   = []byte{prefixStaged + 1}
 )
@@ -70,6 +77,12 @@ func cursorOfKey(key []byte) (orgcast.Cursor, bool) {
 	}, true
 }
 
+// organizationOfKey reads the organization from the well-formed key of an event. It
+// must be copied to be kept.
+func organizationOfKey(key []byte) orgcast.OrganizationID {
+	return orgcast.OrganizationID(key[segmentPrefixLen+1 : len(key)-cursorLen])
+}
+
 // segmentOfKey reads the segment from the key of an event or of a segment record.
 func segmentOfKey(key []byte) (uint32, bool) {
 	if len(key) < segmentPrefixLen {
@@ -80,6 +93,25 @@ func segmentOfKey(key []byte) (uint32, bool) {
 
 func segmentKey(segment uint32) []byte {
 	return binary.BigEndian.AppendUint32([]byte{prefixSegment}, segment)
+}
+
+func garbageKey(segment uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{prefixGarbage}, segment)
+}
+
+// tallyKey is the key of a closed segment's tally, and leads those of its
+// organizations.
+func tallyKey(segment uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{prefixTally}, segment)
+}
+
+func appendTallyKey(b []byte, segment uint32, organization orgcast.OrganizationID) []byte {
+	b = binary.BigEndian.AppendUint32(append(b, prefixTally), segment)
+	return append(append(b, byte(len(organization))), organization...)
+}
+
+func pendingKey(organization orgcast.OrganizationID) []byte {
+	return append([]byte{prefixPending}, organization...)
 }
 
 func purgedKey(organization orgcast.OrganizationID) []byte {

@@ -12,7 +12,7 @@ import (
 // Log is one open event log. Append, Begin, SetTimeline and Discard belong to one
 // writer; all else may be called from anywhere.
 //
-// Locks are taken in the order write, maintenance, mu.
+// Locks are taken in the order sweep, write, maintenance, mu or ledger.mu.
 type Log struct {
 	dir       string
 	opts      Options
@@ -33,10 +33,13 @@ type Log struct {
 	identity Identity
 	epoch    orgcast.Epoch
 	floor    orgcast.Cursor
-	// purged are the floors of organizations that were purged above floor. It
-	// grows by the operator's hand alone, and retention outlives its entries.
-	// Replaced, never changed.
-	purged   map[orgcast.OrganizationID]orgcast.Cursor
+	// purged are the floors of organizations that were purged, or lost their oldest
+	// events, above floor: maxFloors of them, and retention outlives them.
+	purged map[orgcast.OrganizationID]orgcast.Cursor
+	// purging are those of them whose events are to be deleted, up to a position;
+	// waiting is since when one has waited (our clock).
+	purging  map[orgcast.OrganizationID]orgcast.LSN
+	waiting  int64
 	segments []segment // ascending; replaced, but for the last, never changed
 	closed   bool
 
@@ -57,6 +60,11 @@ type Log struct {
 
 	replays chan struct{}
 	readers sync.WaitGroup
+
+	sweep   chan struct{} // a lock: of who removes events
+	stirred chan struct{}
+	over    atomic.Bool // the sweeper is to look at the size
+	ledger  ledger
 
 	space   space
 	bad     damage

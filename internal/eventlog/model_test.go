@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
@@ -24,6 +25,8 @@ type model struct {
 	position orgcast.LSN
 	floor    orgcast.Cursor
 	purged   map[orgcast.OrganizationID]orgcast.Cursor
+	// waits are the organizations that the application deleted, up to where.
+	waits map[orgcast.OrganizationID]orgcast.LSN
 }
 
 // floorOf is where an organization begins.
@@ -51,8 +54,10 @@ func eventText(e *orgcast.Event) string {
 
 // machine drives a log and its model with the same random steps.
 type machine struct {
-	fs  vfs.FS
-	log *eventlog.Log
+	fs    vfs.FS
+	clock *clock
+	log   *eventlog.Log
+	cut   *int // how often a trim has taken something
 	model
 }
 
@@ -63,7 +68,7 @@ var (
 )
 
 func (m *machine) open(t *rapid.T) {
-	log, err := eventlog.Open("log", eventlog.Options{FS: m.fs, MaxBytes: 32 << 20})
+	log, err := eventlog.Open("log", eventlog.Options{FS: m.fs, MaxBytes: 32 << 20, MaxAge: 1 << 60, Now: m.clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,6 +180,7 @@ func (m *machine) commit(t *rapid.T) {
 	// No commit record is one byte long: see [orgcast.Position].
 	end := lsn + orgcast.LSN(rapid.IntRange(2, 300).Draw(t, "length"))
 	staged := len(slices.Concat(m.staged...)) > 0 || rapid.Bool().Draw(t, "staged")
+	m.endings(t, end)
 	m.append(t, end, events, staged, m.changes(t)...)
 	m.events = slices.Concat(m.events, m.parts, events)
 	m.parts, m.position = nil, end
@@ -200,6 +206,9 @@ func (m *machine) reopen(t *rapid.T) {
 	}
 	m.parts, m.staged = nil, nil
 	m.open(t)
+	m.deleteWaiting()
+	m.check(t)
+	m.pass(t, 0)
 }
 
 func (m *machine) cursor(t *rapid.T, name string) orgcast.Cursor {
@@ -259,6 +268,117 @@ func (m *machine) purge(t *rapid.T) {
 		t.Fatalf("floor %s, position %d", got.Floor, m.position)
 	}
 	m.purged[org] = got.Floor
+	delete(m.waits, org)
+}
+
+// endings has the transaction that is committed delete organizations, and make some.
+func (m *machine) endings(t *rapid.T, end orgcast.LSN) {
+	now := map[orgcast.OrganizationID]bool{}
+	for range rapid.SampledFrom([]int{0, 0, 0, 1, 3}).Draw(t, "endings") {
+		org := modelOrganizations.Draw(t, "ends or begins")
+		if org == orgcast.Everyone {
+			m.log.Batch().Purge(org) // of nobody
+			continue
+		}
+		through := end
+		if rapid.Bool().Draw(t, "begins") {
+			m.log.Batch().Anew(org)
+			if _, former := m.purged[org]; !former && !now[org] {
+				continue // of a name that was never there
+			}
+			through = m.position
+		} else {
+			m.log.Batch().Purge(org)
+		}
+		now[org] = true
+		m.waits[org] = through
+	}
+	for org := range now {
+		m.purged[org] = orgcast.Position(eventlogtest.Epoch, m.position)
+	}
+}
+
+// deleteWaiting is what a start does, and the sweeper in its time.
+func (m *machine) deleteWaiting() {
+	for org, through := range m.waits {
+		if at := orgcast.Position(eventlogtest.Epoch, through); at.Compare(m.purged[org]) > 0 {
+			m.purged[org] = at
+		}
+		m.lose(org)
+	}
+	clear(m.waits)
+}
+
+// lose deletes an organization's events up to its floor.
+func (m *machine) lose(org orgcast.OrganizationID) {
+	m.events = slices.DeleteFunc(slices.Clone(m.events), func(e orgcast.Event) bool {
+		return e.Organization == org && e.Cursor.Compare(m.purged[org]) <= 0
+	})
+}
+
+func (m *machine) sweep(t *rapid.T) { m.pass(t, time.Hour) }
+
+// segment lets the next event begin one.
+func (m *machine) segment(t *rapid.T) { m.pass(t, 6*time.Hour) }
+
+// pass lets time pass, and has the sweeper do what is due then, before it does it by
+// itself.
+func (m *machine) pass(t *rapid.T, d time.Duration) {
+	m.clock.move(d)
+	if err := m.log.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	m.deleteWaiting()
+}
+
+// sizes is how many bytes each organization has.
+func (m *machine) sizes() map[orgcast.OrganizationID]uint64 {
+	sizes := map[orgcast.OrganizationID]uint64{}
+	for _, e := range slices.Concat(m.events, m.parts) {
+		sizes[e.Organization] += eventlog.EventSize(&e)
+	}
+	return sizes
+}
+
+// trim takes from those over their share. What the log took the model is told by the
+// floors, and holds against the level: nobody is cut below it, or loses anything but
+// his oldest events.
+func (m *machine) trim(t *rapid.T) {
+	need := rapid.Uint64Range(1, 2000).Draw(t, "need")
+	for org := range m.waits {
+		m.lose(org)
+	}
+	before := m.sizes()
+	above := func(level uint64) (sum uint64) {
+		for org, n := range before {
+			if org != orgcast.Everyone {
+				sum += n - min(n, level)
+			}
+		}
+		return sum
+	}
+	level := uint64(0)
+	for above(level+1) >= need {
+		level++
+	}
+	if err := m.log.Trim(need); err != nil {
+		t.Fatal(err)
+	}
+	for org := range before {
+		switch floor := m.log.FloorOf(org); {
+		case floor.Compare(m.floorOf(org)) < 0, org == orgcast.Everyone && floor != m.floor, floor != m.floorOf(org) && above(0) < need:
+			t.Fatalf("the floor of %q is %s, it was %s", org, floor, m.floorOf(org))
+		case floor != m.floorOf(org):
+			m.purged[org] = floor
+			m.lose(org)
+			*m.cut++
+		}
+	}
+	for org, left := range m.sizes() {
+		if left < min(before[org], level) {
+			t.Fatalf("%q is cut from %d to %d, the level is %d", org, before[org], left, level)
+		}
+	}
 }
 
 // check holds all against the model.
@@ -268,6 +388,13 @@ func (m *machine) check(t *rapid.T) {
 	}
 	if n := m.log.Stats().Events; n != int64(len(m.events)+len(m.parts)) {
 		t.Fatalf("%d events are counted, there are %d", n, len(m.events)+len(m.parts))
+	}
+	has, stored, err := m.log.Has()
+	if err != nil || stored >= max(m.log.Stats().Segments, 1) {
+		t.Fatalf("%d tallies of %d segments are stored: %v", stored, m.log.Stats().Segments, err)
+	}
+	if want := m.sizes(); !maps.Equal(has, want) {
+		t.Fatalf("the tallies say %v, there is %v", has, want)
 	}
 	state := map[string]string{}
 	if err := m.log.State(func(space orgcast.Space, key, value []byte) error {
@@ -282,10 +409,12 @@ func (m *machine) check(t *rapid.T) {
 }
 
 func TestLogIsAsGoodAsASliceAndAMap(t *testing.T) {
+	cut := 0
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{fs: vfs.NewMem(), model: model{
+		m := &machine{fs: vfs.NewMem(), clock: newClock(), cut: &cut, model: model{
 			state:    map[string]string{},
 			purged:   map[orgcast.OrganizationID]orgcast.Cursor{},
+			waits:    map[orgcast.OrganizationID]orgcast.LSN{},
 			position: eventlogtest.Start,
 			floor:    orgcast.Position(eventlogtest.Epoch, eventlogtest.Start),
 		}}
@@ -302,7 +431,11 @@ func TestLogIsAsGoodAsASliceAndAMap(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"commit": m.commit, "commit again": m.commit, "part": m.part, "keepalive": m.keepalive,
-			"read": m.readSome, "read again": m.readSome, "reopen": m.reopen, "purge": m.purge, "": m.check,
+			"read": m.readSome, "read again": m.readSome, "reopen": m.reopen, "purge": m.purge,
+			"sweep": m.sweep, "segment": m.segment, "trim": m.trim, "": m.check,
 		})
 	})
+	if cut < 10 {
+		t.Errorf("only %d organizations were trimmed", cut)
+	}
 }

@@ -54,6 +54,10 @@ func open(dir string, o Options) (*Log, error) {
 		inFlight: make(chan applied, maxInFlight-1), // one more is being synced
 		replays:  make(chan struct{}, o.Replays),
 		wake:     make(chan struct{}, 1),
+		sweep:    make(chan struct{}, 1),
+		stirred:  make(chan struct{}, 1),
+		purged:   map[orgcast.OrganizationID]orgcast.Cursor{},
+		purging:  map[orgcast.OrganizationID]orgcast.LSN{},
 		closing:  make(chan struct{}),
 	}
 	l.batch = &Batch{log: l}
@@ -74,6 +78,7 @@ func open(dir string, o Options) (*Log, error) {
 	l.loaded.Store(true)
 	l.workers.Go(l.syncer)
 	l.workers.Go(l.keeper)
+	l.workers.Go(l.sweeper)
 	return l, nil
 }
 
@@ -108,8 +113,11 @@ func openHint(err error) string {
 // load reads what the log knows of itself and holds it against what is there.
 func (l *Log) load() error {
 	v, ok, err := l.get(keyIdentity)
-	if err != nil || !ok {
-		return err // not ok: empty, or killed within Begin, which wipes first
+	if err != nil {
+		return err
+	}
+	if !ok { // empty, or killed within Begin, which wipes first
+		return l.namePending()
 	}
 	if l.identity, l.epoch, err = decodeIdentity(v); err != nil {
 		return err
@@ -143,7 +151,13 @@ func (l *Log) load() error {
 	if err := l.discardAbove(end); err != nil {
 		return err
 	}
-	if err := l.loadPurged(); err != nil {
+	if err := errors.Join(l.loadPurged(), l.loadGarbage()); err != nil {
+		return err
+	}
+	if err := l.namePending(); err != nil {
+		return err
+	}
+	if err := l.loadPending(); err != nil {
 		return err
 	}
 	l.durable.Store(uint64(end))
@@ -166,10 +180,15 @@ func (l *Log) verify() error {
 		if s.last.LSN >= l.Position() {
 			continue // discardAbove, killed in the middle, may have begun on it; it counts anew
 		}
-		found, err := l.count(s.id, nil)
+		t := segmentTally{segment: s.id}
+		found, err := l.count(s.id, func(key []byte, _ orgcast.Cursor, size int) (bool, error) {
+			t.add(organizationOfKey(key), uint64(size))
+			return true, nil
+		})
 		if err != nil {
 			return err
 		}
+		l.ledger.set(t) // the last one's stays
 		// A purge takes events out, and leaves the bounds.
 		if found.events != s.events || s.events > 0 && (found.first.Compare(s.first) < 0 || found.last.Compare(s.last) > 0) {
 			return fmt.Errorf("%w: segment %d has %d events of %d", errDamaged, s.id, found.events, s.events)

@@ -18,6 +18,10 @@ const (
 	defaultSegmentAge = 6 * time.Hour
 	defaultReplays    = 4 // measured: appends' p99 stays below 9 ms with 4, not without a bound
 	defaultMinFree    = 256 << 20
+	// defaultRewriteAfter: a table is rewritten whole, 2-3 s of CPU for each GB, however
+	// little goes. So an hour's deletions pay once; and whoever was removed by one of
+	// them has long been told.
+	defaultRewriteAfter = time.Hour
 
 	// maxInFlight is how many batches may wait for their fsync before Append
 	// blocks. Group commit comes from it.
@@ -30,9 +34,10 @@ const (
 
 // Options of a [Log]. The zero value is good for production.
 type Options struct {
-	// MaxBytes bounds the log on disk; the oldest segment goes first. A single
-	// transaction that is larger exceeds it until its end. Default 4 GiB, at
-	// least 32 MiB.
+	// MaxBytes bounds the log on disk. Organizations that are over their share lose
+	// their own oldest events first, then the oldest segment goes: see trim.go. While
+	// tables are rewritten it may be exceeded by an eighth; a single transaction that is
+	// larger exceeds it until its end. Default 4 GiB, at least 32 MiB.
 	MaxBytes int64
 	// MaxAge is how long events are wished to be kept; whole segments go.
 	// Default 7 days.
@@ -43,6 +48,10 @@ type Options struct {
 	// running, the oldest segments are given up. A quarter of it is held back in
 	// a reserve file. Default 256 MiB; negative: never look.
 	MinFree int64
+	// RewriteAfter is how long the events of an organization that the application
+	// deleted, which nobody can read any more, lie in the tables at most while the log
+	// is open. Default 1 h.
+	RewriteAfter time.Duration
 	// Replays is how many readers may read at once. Default 4.
 	Replays int
 	// Now is the clock; it decides about ages only, never about order.
@@ -68,6 +77,12 @@ type Hooks struct {
 	// Retired tells how many events and bytes, before compression, were given
 	// up for MaxBytes, MaxAge, MinFree or a damaged block.
 	Retired func(events, bytes int64)
+	// Trimmed tells of how many organizations that were over their share how many
+	// events and bytes, before compression, were given up for MaxBytes.
+	Trimmed func(organizations int, events, bytes int64)
+	// Folded tells how many organizations lost their own floor, because there were too
+	// many, to the log's, which rose: some replays end earlier than they must.
+	Folded func(organizations int)
 	// Purged tells how many events and bytes, before compression, a purge removed.
 	Purged func(events, bytes int64)
 	// Damaged tells of what was found broken: before a directory is set aside,
@@ -93,6 +108,9 @@ func (o *Options) setDefaults() error {
 	}
 	if o.SegmentAge <= 0 {
 		o.SegmentAge = defaultSegmentAge
+	}
+	if o.RewriteAfter <= 0 {
+		o.RewriteAfter = defaultRewriteAfter
 	}
 	if o.Replays <= 0 {
 		o.Replays = defaultReplays

@@ -2,13 +2,10 @@ package eventlog
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/oikion/orgcast"
 )
@@ -23,11 +20,11 @@ type Purged struct {
 
 // Purge removes an organization's events, up to the position, from the log. They
 // can't be read any more as soon as the floor is stored, which is first; then they
-// are deleted, a segment at a time, while appends wait; then the tables that held
-// them are rewritten, which takes seconds for each GB of them. Only then does it
-// return. Killed in between, Open finishes the deletion; what is left in tables or
-// in a recycled write-ahead file goes when these are rewritten, and at the latest
-// with retention. A call that is repeated rewrites them again.
+// are deleted in one batch; then the tables that held them are rewritten, which takes
+// seconds for each GB of them. Only then does it return. Killed or cancelled in
+// between, the next Open finishes the deletion, and the rewriting is done within
+// [Options.RewriteAfter] of it; in a recycled write-ahead file it is left until that is
+// overwritten. A call that is repeated rewrites the tables again.
 //
 // A reader that began before the call may get to its end. What is for
 // [orgcast.Everyone] is nobody's own: ErrNotOne. The state beside the events is
@@ -45,30 +42,39 @@ func (l *Log) Purge(ctx context.Context, organization orgcast.OrganizationID) (p
 	defer l.readers.Done()
 	ctx, end := l.untilClosed(ctx)
 	defer end()
-	if p.Floor, err = l.raise(organization); err != nil {
+	through, err := l.raise(organization)
+	if err != nil {
 		return Purged{}, err
 	}
-	if l.opts.Hooks.Purged != nil {
-		defer func() { l.opts.Hooks.Purged(int64(p.Events), int64(p.Bytes)) }()
+	p.Floor = l.FloorOf(organization)
+	if err := l.lockSweep(ctx); err != nil {
+		return p, err
 	}
-	ids := l.segmentIDs()
-	for _, id := range ids {
-		if err := context.Cause(ctx); err != nil {
+	defer l.unlockSweep()
+	r := l.newRemoval()
+	if err := l.measureBelow(ctx, r, map[orgcast.OrganizationID]orgcast.Cursor{organization: p.Floor}); err != nil {
+		return p, fmt.Errorf("delete events: %w", err)
+	}
+	if p.Events, p.Bytes, err = l.remove(r); err != nil {
+		return p, fmt.Errorf("delete events: %w", err)
+	}
+	if l.opts.Hooks.Purged != nil {
+		l.opts.Hooks.Purged(int64(p.Events), int64(p.Bytes))
+	}
+	for _, id := range l.segmentIDs() {
+		if l.garbageOf(id) > 0 {
+			err = l.rewrite(ctx, id)
+		} else {
+			start, end := appendEventKey(nil, id, organization, orgcast.Cursor{}), appendAfterKey(nil, id, organization, p.Floor)
+			if err = l.db.Compact(ctx, start, end, false); err != nil {
+				err = fmt.Errorf("rewrite tables: %w", errors.Join(err, context.Cause(ctx)))
+			}
+		}
+		if err != nil {
 			return p, err
 		}
-		events, bytes, err := l.erase(organization, p.Floor, id)
-		if err != nil {
-			return p, fmt.Errorf("delete events: %w", err)
-		}
-		p.Events, p.Bytes = p.Events+events, p.Bytes+bytes
 	}
-	for _, id := range ids {
-		start, end := purgedSpan(organization, p.Floor, id)
-		if err := l.db.Compact(ctx, start, end, false); err != nil {
-			return p, fmt.Errorf("rewrite tables: %w", errors.Join(err, context.Cause(ctx)))
-		}
-	}
-	return p, nil
+	return p, l.purgedThrough(r.begins, map[orgcast.OrganizationID]orgcast.LSN{organization: through})
 }
 
 // untilClosed is ctx, which ends when the log is closed, too.
@@ -89,94 +95,37 @@ func (l *Log) untilClosed(ctx context.Context) (_ context.Context, end func()) {
 }
 
 // raise sets the organization's floor to what is complete in the log, for readers
-// that come, and stores it. The parts of a transaction that is not complete lie
-// above: they may be removed and come again.
-func (l *Log) raise(organization orgcast.OrganizationID) (orgcast.Cursor, error) {
+// that come, and stores it, with what is to be deleted. The parts of a transaction
+// that is not complete lie above: they may be removed and come again.
+func (l *Log) raise(organization orgcast.OrganizationID) (through orgcast.LSN, err error) {
 	l.write.Lock()
 	defer l.write.Unlock()
 	l.maintenance.Lock() // a retirement deletes floors
 	defer l.maintenance.Unlock()
 	if err := l.usable(); err != nil {
-		return orgcast.Cursor{}, err
+		return 0, err
 	}
 	l.mu.Lock()
 	if !l.ready {
 		l.mu.Unlock()
-		return orgcast.Cursor{}, ErrEmpty
+		return 0, ErrEmpty
 	}
-	floor := orgcast.Position(l.epoch, l.Position())
-	purged := maps.Clone(l.purged)
-	if purged == nil {
-		purged = map[orgcast.OrganizationID]orgcast.Cursor{}
-	}
-	purged[organization] = floor
-	l.purged = purged
+	through = l.Position()
+	floor := orgcast.Position(l.epoch, through)
+	l.purged[organization] = floor
+	l.wait(organization, through)
 	l.mu.Unlock()
 	b := l.db.NewBatch()
-	if err := b.Set(purgedKey(organization), encodeFloor(floor), nil); err != nil {
-		return orgcast.Cursor{}, err
-	}
-	if err := l.commit(b); err != nil {
-		return orgcast.Cursor{}, fmt.Errorf("store floor: %w", err)
-	}
-	return floor, nil
-}
-
-// erase deletes the organization's events up to its floor from one segment, and
-// takes them out of the segment's count. Its bounds stay: retention goes by them.
-func (l *Log) erase(organization orgcast.OrganizationID, floor orgcast.Cursor, id uint32) (events, bytes uint64, err error) {
-	l.write.Lock()
-	defer l.write.Unlock()
-	l.maintenance.Lock()
-	defer l.maintenance.Unlock()
-	if err := l.usable(); err != nil {
-		return 0, 0, err
-	}
-	l.mu.RLock()
-	segments := slices.Clone(l.segments)
-	other := l.epoch != floor.Epoch
-	l.mu.RUnlock()
-	at := slices.IndexFunc(segments, func(s segment) bool { return s.id == id })
-	if at < 0 || other { // retired, or begun anew
-		return 0, 0, nil
-	}
-	start, end := purgedSpan(organization, floor, id)
-	if events, bytes, err = l.weigh(start, end); err != nil || events == 0 {
-		return 0, 0, err
-	}
-	s := &segments[at]
-	s.events, s.bytes = s.events-events, s.bytes-bytes
-	b := l.db.NewBatch()
-	if err := errors.Join(b.DeleteRange(start, end, nil), b.Set(segmentKey(id), s.encode(), nil)); err != nil {
-		return 0, 0, err
-	}
-	if err := l.commit(b); err != nil {
-		return 0, 0, err
-	}
-	l.mu.Lock()
-	l.segments = segments
-	l.mu.Unlock()
-	return events, bytes, nil
-}
-
-// weigh counts the events between two keys.
-func (l *Log) weigh(start, end []byte) (events, bytes uint64, err error) {
-	it, err := l.db.NewIter(&pebble.IterOptions{LowerBound: start, UpperBound: end})
+	err = errors.Join(
+		b.Set(purgedKey(organization), encodeFloor(floor), nil),
+		b.Set(pendingKey(organization), binary.BigEndian.AppendUint64(nil, uint64(through)), nil))
 	if err != nil {
-		return 0, 0, err
+		return 0, errors.Join(err, b.Close())
 	}
-	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		var v []byte
-		if v, err = it.ValueAndErr(); err == nil {
-			events, bytes = events+1, bytes+uint64(len(it.Key())+len(v))
-		}
+	if err := l.commit(b); err != nil {
+		return 0, fmt.Errorf("store floor: %w", err)
 	}
-	return events, bytes, errors.Join(err, it.Error(), it.Close())
-}
-
-// purgedSpan is where an organization's events up to its floor lie in a segment.
-func purgedSpan(organization orgcast.OrganizationID, floor orgcast.Cursor, id uint32) (start, end []byte) {
-	return appendEventKey(nil, id, organization, orgcast.Cursor{}), appendAfterKey(nil, id, organization, floor)
+	return through, nil
 }
 
 func (l *Log) segmentIDs() (ids []uint32) {

@@ -142,7 +142,7 @@ func TestRetentionOutlivesAPurge(t *testing.T) {
 	o.Now = clock.now
 	log := open(t, "log", o)
 	eventlogtest.Begin(t, log)
-	appendAt(t, log, clock.now(), eventlogtest.Event("a", 2000, 0), eventlogtest.Event("b", 2000, 8))
+	appendAt(t, log, clock.now(), eventlogtest.Event("a", 2000, 0), eventlogtest.Event("b", 2000, 8), eventlogtest.Event("c", 2000, 16))
 	if _, err := log.Purge(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,8 @@ func TestBytesAreTheBound(t *testing.T) {
 	const bound = 32 << 20
 	fs := vfs.NewMem()
 	var retired, bytes atomic.Int64
-	o := eventlog.Options{FS: fs, MaxBytes: bound, Hooks: eventlog.Hooks{Retired: func(n, b int64) { retired.Add(n); bytes.Add(b) }}}
+	count := func(n, b int64) { retired.Add(n); bytes.Add(b) }
+	o := eventlog.Options{FS: fs, MaxBytes: bound, Hooks: eventlog.Hooks{Retired: count, Trimmed: func(_ int, n, b int64) { count(n, b) }}}
 	log := open(t, "log", o)
 	eventlogtest.Begin(t, log)
 	random := rand.NewChaCha8([32]byte{1})
@@ -184,7 +185,7 @@ func TestBytesAreTheBound(t *testing.T) {
 	if err := log.Recovered(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(eventlogtest.Read(t, log, "a", log.Floor(), eventlogtest.At(1<<62, 0))); int64(n) != s.Events {
+	if n := len(eventlogtest.Read(t, log, "a", log.FloorOf("a"), eventlogtest.At(1<<62, 0))); int64(n) != s.Events {
 		t.Fatalf("%d events after a restart, %d before", n, s.Events)
 	}
 	mustClose(t, log)

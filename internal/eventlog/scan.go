@@ -12,9 +12,9 @@ import (
 // discardBatch bounds a batch of deletes.
 const discardBatch = 1 << 20
 
-// count reads a whole segment. If keep is not nil, an event for which it is false
-// is not counted.
-func (l *Log) count(id uint32, keep func(key []byte, c orgcast.Cursor) (bool, error)) (segment, error) {
+// count reads a whole segment. If keep is not nil, it is given the size of each event
+// beside its key, and one for which it is false is not counted.
+func (l *Log) count(id uint32, keep func(key []byte, c orgcast.Cursor, size int) (bool, error)) (segment, error) {
 	start := appendSegmentStart(nil, id)
 	it, err := l.db.NewIter(&pebble.IterOptions{LowerBound: start, UpperBound: prefixEnd(start)})
 	if err != nil {
@@ -32,7 +32,7 @@ func (l *Log) count(id uint32, keep func(key []byte, c orgcast.Cursor) (bool, er
 			break
 		}
 		if keep != nil {
-			kept, keepErr := keep(it.Key(), c)
+			kept, keepErr := keep(it.Key(), c, len(it.Key())+len(v))
 			if err = keepErr; err != nil || !kept {
 				continue
 			}
@@ -66,12 +66,14 @@ func (l *Log) discardAbove(position orgcast.LSN) error {
 	}
 	defer func() { _ = b.Close() }() // an empty one, or one that is given up
 	records := l.db.NewBatch()
-	changed := false
+	changed, last := false, segmentTally{}
 	for i := len(segments) - 1; i >= 0 && segments[i].last.LSN >= position; i-- {
 		changed = true
 		s := &segments[i]
-		kept, err := l.count(s.id, func(key []byte, c orgcast.Cursor) (bool, error) {
+		last = segmentTally{segment: s.id}
+		kept, err := l.count(s.id, func(key []byte, c orgcast.Cursor, size int) (bool, error) {
 			if c.LSN < position {
+				last.add(organizationOfKey(key), uint64(size))
 				return true, nil
 			}
 			if err := b.Delete(key, nil); err != nil {
@@ -85,19 +87,28 @@ func (l *Log) discardAbove(position orgcast.LSN) error {
 		if err != nil {
 			return errors.Join(err, records.Close())
 		}
-		kept.opened, kept.committed = s.opened, s.committed
+		kept.opened, kept.committed, kept.garbage = s.opened, s.committed, s.garbage
 		if *s = kept; s.events > 0 {
 			err = records.Set(segmentKey(s.id), s.encode(), nil)
 		} else {
-			err = records.Delete(segmentKey(s.id), nil)
-			segments = segments[:i]
+			err = errors.Join(records.Delete(segmentKey(s.id), nil), records.Delete(garbageKey(s.id), nil))
+			segments, last = segments[:i], segmentTally{}
 		}
+		// Its tally, if it was closed already, is made anew when it is closed again.
+		start := tallyKey(s.id)
+		err = errors.Join(err, records.DeleteRange(start, prefixEnd(start), nil))
 		if err != nil {
 			return errors.Join(err, records.Close())
 		}
 	}
 	if !changed {
 		return records.Close()
+	}
+	if n := len(segments); n > 0 && last.segment == 0 { // it is the last again
+		start := tallyKey(segments[n-1].id)
+		if err := records.DeleteRange(start, prefixEnd(start), nil); err != nil {
+			return errors.Join(err, records.Close())
+		}
 	}
 	if err := flush(); err != nil {
 		return errors.Join(err, records.Close())
@@ -112,5 +123,6 @@ func (l *Log) discardAbove(position orgcast.LSN) error {
 	l.mu.Lock()
 	l.segments = segments
 	l.mu.Unlock()
+	l.ledger.set(last)
 	return nil
 }

@@ -17,6 +17,9 @@ type segment struct {
 	committed   int64          // last commit time that was told, Unix ns; 0: none
 	events      uint64
 	bytes       uint64 // keys and values before compression
+	// garbage is what was deleted from it and lies in its tables still, in bytes
+	// before compression; it is stored under a key of its own.
+	garbage uint64
 }
 
 const segmentLen = 8 * 8

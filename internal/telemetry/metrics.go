@@ -28,6 +28,8 @@ type Metrics struct {
 	named                           *prometheus.CounterVec
 	delivered, replayed, wrote      prometheus.Counter
 	retiredEvents, retiredBytes     prometheus.Counter
+	trimmedEvents, trimmedBytes     prometheus.Counter
+	trimmed, folded                 prometheus.Counter
 	purgedEvents                    prometheus.Counter
 	logDamaged, logTrouble, stalled prometheus.Counter
 	interruptions                   prometheus.Counter
@@ -86,7 +88,11 @@ func NewMetrics() *Metrics {
 	m.wrote = counter("written_bytes_total", "Bytes written to streams.")
 	m.retiredEvents = counter("log_retired_events_total", "Events that retention gave up.")
 	m.retiredBytes = counter("log_retired_bytes_total", "Bytes that retention gave up.")
-	m.purgedEvents = counter("log_purged_events_total", "Events that the operator had purged.")
+	m.trimmed = counter("log_trims_total", "Times that an organization which was over its share of the log lost its own oldest events.")
+	m.trimmedEvents = counter("log_trimmed_events_total", "Events that organizations over their share lost.")
+	m.trimmedBytes = counter("log_trimmed_bytes_total", "Bytes that organizations over their share lost.")
+	m.folded = counter("log_floors_folded_total", "Organizations that lost their own floor to the log's, which rose, because there were too many.")
+	m.purgedEvents = counter("log_purged_events_total", "Events that were deleted with their organization, or that the operator had purged.")
 	m.logDamaged = counter("log_damaged_total", "Damage that was found in the log.")
 	m.logTrouble = counter("log_trouble_total", "Background errors of the log by which nothing is lost yet.")
 	m.stalled = counter("log_stalls_total", "Times that the log held appends back.")
@@ -210,6 +216,12 @@ func (m *Metrics) Log(damaged, failed func(error)) eventlog.Hooks {
 		Durable: m.stages.durable,
 		Failed:  failed,
 		Retired: func(events, bytes int64) { m.retiredEvents.Add(float64(events)); m.retiredBytes.Add(float64(bytes)) },
+		Trimmed: func(organizations int, events, bytes int64) {
+			m.trimmed.Add(float64(organizations))
+			m.trimmedEvents.Add(float64(events))
+			m.trimmedBytes.Add(float64(bytes))
+		},
+		Folded:  func(organizations int) { m.folded.Add(float64(organizations)) },
 		Purged:  func(events, _ int64) { m.purgedEvents.Add(float64(events)) },
 		Damaged: func(err error) { m.logDamaged.Inc(); damaged(err) },
 		Trouble: func(n int64, _ error) { m.logTrouble.Add(float64(n)) },
