@@ -204,7 +204,7 @@ func (f *Feed) commit() error {
 	if f.hooks.Received != nil {
 		f.hooks.Received(f.tx, f.received)
 	}
-	if err := f.log.Append(f.batch(), f.tx.EndLSN, f.tx.CommitTime); err != nil {
+	if err := f.log.Append(f.lastBatch(), f.tx.EndLSN, f.tx.CommitTime); err != nil {
 		return err
 	}
 	if err := f.learned(); err != nil {
@@ -332,6 +332,21 @@ func (f *Feed) batch() *eventlog.Batch {
 			b.Stage(f.tx.CommitLSN, c)
 		} else {
 			b.State(c)
+		}
+	}
+	return b
+}
+
+// lastBatch is the transaction's last, or only, one. Of an organization that the
+// transaction deletes the log is purged with it: whom it removes still reads the
+// transaction itself.
+func (f *Feed) lastBatch() *eventlog.Batch {
+	b := f.batch()
+	for _, o := range f.out.Organizations {
+		if o.Begins {
+			b.Anew(o.ID)
+		} else {
+			b.Purge(o.ID)
 		}
 	}
 	return b

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -182,6 +183,41 @@ func TestPartsOfAGiantThatBrokeAreSeenByNobody(t *testing.T) {
 	expect(t, "stored", stored(t, w), []string{})
 	mustSend(t, f, frames)
 	expect(t, "stored", stored(t, w), cursors(2000, ordinals...))
+}
+
+// TestADeletedOrganizationIsPurgedFromTheLog, but for the transaction that deletes it,
+// which those whom it removes still read; who is made with its name finds nothing.
+func TestADeletedOrganizationIsPurgedFromTheLog(t *testing.T) {
+	for name, rows := range map[string]int{"in one batch": 1, "in parts": 6000} {
+		t.Run(name, func(t *testing.T) {
+			f, w := begin(t)
+			a := pgoutputtest.Row{"org_a", "Acme"}
+			mustSend(t, f, transaction(2000, pgoutputtest.Relation(organizations), pgoutputtest.Insert(organizations, a), pgoutputtest.Relation(clients), newClient("c1")))
+			expect(t, "stored", stored(t, w), cursors(2000, 1))
+			begin := w.FloorOf("org_a")
+
+			frames := [][]byte{pgoutputtest.Delete(organizations, a)}
+			for n := range rows {
+				frames = append(frames, pgoutputtest.Delete(clients, pgoutputtest.Row{fmt.Sprint("c", n), "org_a", strings.Repeat("x", 1000)}))
+			}
+			mustSend(t, f, transaction(3000, frames...))
+			if err := w.Read(t.Context(), "org_a", begin, eventlogtest.At(1<<60, 0), nil); !errors.Is(err, eventlog.ErrBelowFloor) {
+				t.Fatalf("read from before: %v", err)
+			}
+			deleted := eventlogtest.Read(t, w.Log, "org_a", w.FloorOf("org_a"), eventlogtest.At(1<<60, 0))
+			if len(deleted) != rows || deleted[0].Cursor.LSN != 3000 {
+				t.Fatalf("%d events of the deletion are left", len(deleted))
+			}
+			if w.FloorOf("org_b") != w.Floor() || w.Stats().Purging != 1 {
+				t.Fatalf("the other's floor is %s; %d wait", w.FloorOf("org_b"), w.Stats().Purging)
+			}
+			mustSend(t, f, transaction(4000, pgoutputtest.Insert(organizations, a), newClient("c2")))
+			got := eventlogtest.Read(t, w.Log, "org_a", w.FloorOf("org_a"), eventlogtest.At(1<<60, 0))
+			if len(got) != 1 || got[0].Cursor.LSN != 4000 {
+				t.Fatalf("the new one reads %d events", len(got))
+			}
+		})
+	}
 }
 
 // state lists what the log knows, as space and key.

@@ -42,10 +42,11 @@ func table(oid uint32, name string, columns ...string) *orgcast.Relation {
 }
 
 var (
-	clients  = table(2, "clients", "id", "organization", "name")
-	notes    = table(3, "notes", "id", "client", "text")
-	members  = table(5, "members", "id", "user", "organization", "role")
-	sessions = table(4, "sessions", "id", "token", "user", "expires")
+	clients       = table(2, "clients", "id", "organization", "name")
+	notes         = table(3, "notes", "id", "client", "text")
+	members       = table(5, "members", "id", "user", "organization", "role")
+	organizations = table(6, "organizations", "id", "name")
+	sessions      = table(4, "sessions", "id", "token", "user", "expires")
 )
 
 func newClient(id string) []byte {

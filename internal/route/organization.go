@@ -13,18 +13,29 @@ const (
 
 var changeTypeNames = [changeTypes]string{changeName: "name", changeSettings: "settings", changeBilling: "billing"}
 
+// OrganizationChange is an organization that begins, or ends.
+type OrganizationChange struct {
+	ID     orgcast.OrganizationID
+	Begins bool
+}
+
 // organization keeps which organizations there are and their names, and tells
 // what changed of one.
 func (r *Router) organization(b *binding, c *orgcast.Change, out *Output) {
 	if c.Old != nil && c.Old[b.id].Kind == orgcast.Text {
 		old := c.Old[b.id].Text
-		if c.New == nil || string(c.New[b.id].Text) != string(old) {
+		if c.New == nil || c.New[b.id].Kind == orgcast.Text && string(c.New[b.id].Text) != string(old) {
 			delete(r.organizations, orgcast.OrganizationID(old))
+			out.Organizations = append(out.Organizations, OrganizationChange{ID: orgcast.OrganizationID(old)})
 			out.set(orgcast.SpaceOrganizations, func(k []byte) []byte { return append(k, old...) }, nil)
 		}
 	}
 	if c.New != nil && c.New[b.id].Kind == orgcast.Text && sent(&c.New[b.title]) {
-		r.organizations[orgcast.OrganizationID(c.New[b.id].Text)] = struct{}{}
+		if _, known := r.organizations[orgcast.OrganizationID(c.New[b.id].Text)]; !known {
+			id := orgcast.OrganizationID(c.New[b.id].Text)
+			r.organizations[id] = struct{}{}
+			out.Organizations = append(out.Organizations, OrganizationChange{ID: id, Begins: true})
+		}
 		out.set(orgcast.SpaceOrganizations,
 			func(k []byte) []byte { return append(k, c.New[b.id].Text...) },
 			func(v []byte) []byte { return append(v, c.New[b.title].Text...) })

@@ -16,6 +16,9 @@ type Output struct {
 	Events  []orgcast.Event
 	States  []orgcast.StateChange
 	Members []orgcast.MemberChange
+	// Organizations are those that States makes and unmakes, in order. They stay when
+	// States and Events are reset alone: what they mean counts at the commit.
+	Organizations []OrganizationChange
 	// Sessions are the sessions that States begins, changes or ends.
 	Sessions []orgcast.SessionChange
 	frames   []byte
@@ -27,9 +30,11 @@ func (o *Output) Reset() {
 	o.ResetEvents()
 	clear(o.States)
 	clear(o.Members)
+	clear(o.Organizations)
+	o.Organizations = o.Organizations[:0]
 	o.States, o.Members, o.Sessions, o.state = o.States[:0], o.Members[:0], o.Sessions[:0], o.state[:0]
 	if cap(o.state) > maxKept {
-		o.States, o.Sessions, o.state = nil, nil, nil
+		o.States, o.Organizations, o.Sessions, o.state = nil, nil, nil, nil
 	}
 }
 

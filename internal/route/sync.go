@@ -88,6 +88,9 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 		case kindMembership:
 			r.everybodyLeaves(c.Ordinal, out)
 		case kindOrganization:
+			for id := range r.organizations {
+				out.Organizations = append(out.Organizations, OrganizationChange{ID: id})
+			}
 			clear(r.organizations)
 			out.States = append(out.States, orgcast.StateChange{Space: orgcast.SpaceOrganizations, Prefix: true})
 		case kindSession:
