@@ -28,6 +28,7 @@ var benchmarks = []benchmark{
 	{"giant", "how much memory does a transaction of 400,000 rows take?", giant},
 	{"streams", "are 5,000 streams told everything, in flat memory, and at which price?", streams},
 	{"idle", "what does a server cost that has nothing to do?", idle},
+	{"log", "what do appends with fsync, replays and a thousand clients that resume at once cost?", eventLog},
 	{"session", "what does the check of a session cost?", sessions},
 }
 

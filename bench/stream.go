@@ -28,7 +28,7 @@ func open(ctx context.Context, address string, organization int, cookie string, 
 		return nil, err
 	}
 	s := &stream{conn, bufio.NewReaderSize(conn, buffer)}
-	if err := s.ask(address, organization, cookie); err != nil {
+	if err := s.ask(address, organization, cookie, ""); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	for {
@@ -42,9 +42,13 @@ func open(ctx context.Context, address string, organization int, cookie string, 
 	}
 }
 
-func (s *stream) ask(address string, organization int, cookie string) error {
-	_, err := fmt.Fprintf(s, "GET /api/realtime/stream?organizationId=org_%d HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nCookie: %s\r\n\r\n",
-		organization, address, cookie)
+// ask asks for an organization's stream, from a cursor on if it is not empty.
+func (s *stream) ask(address string, organization int, cookie, from string) error {
+	if from != "" {
+		from = "Last-Event-ID: " + from + "\r\n"
+	}
+	_, err := fmt.Fprintf(s, "GET /api/realtime/stream?organizationId=org_%d HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nCookie: %s\r\n%s\r\n",
+		organization, address, cookie, from)
 	if err != nil {
 		return err
 	}
