@@ -60,9 +60,9 @@ check: ## format, vet, staticcheck, structure
 	go tool -modfile=tools/go.mod staticcheck ./...
 	go test -run 'TestImports' .
 
-WHAT ?= latency giant streams idle session
+WHAT ?= latency giant consumer streams idle session
 .PHONY: bench
-bench: deps ## the figures: WHAT=latency, giant, streams, idle or session (bench/README.md)
+bench: deps ## the figures: WHAT=latency, giant, consumer, streams, idle or session (bench/README.md)
 	@for what in $(WHAT); do go run ./bench $$what; echo; done
 
 .PHONY: bench-go
