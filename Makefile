@@ -70,9 +70,9 @@ check: ## format, vet, staticcheck, structure
 	go tool -modfile=tools/go.mod staticcheck ./...
 	go test -run 'TestImports' .
 
-WHAT ?= latency giant streams idle log session
+WHAT ?= latency giant consumer streams idle log session
 .PHONY: bench
-bench: deps ## the figures: WHAT=latency, giant, streams, idle, log or session (bench/README.md)
+bench: deps ## the figures: WHAT=latency, giant, consumer, streams, idle, log or session (bench/README.md)
 	@for what in $(WHAT); do go run ./bench $$what; echo; done
 
 .PHONY: bench-go

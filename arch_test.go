@@ -53,7 +53,7 @@ var rooms = map[string][]string{
 		"internal/admin", "internal/app", "internal/codec", "internal/config", "internal/demo", "internal/doctor", "internal/eventlog",
 		"internal/publish", "internal/route", "internal/rulecheck", "internal/session", "internal/setup", "internal/telemetry",
 	},
-	"bench": {"examples/oikion", "internal/cluster", "internal/eventlog", "internal/session"},
+	"bench": {"examples/oikion", "internal/cluster", "internal/eventlog", "internal/pgoutput", "internal/replication", "internal/route", "internal/session"},
 	// Test kits: only tests import them.
 	"internal/pgtest":                {"examples/oikion", "internal/cluster"},
 	"internal/pgoutput/pgoutputtest": {"internal/pgoutput"},

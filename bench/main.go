@@ -26,6 +26,7 @@ type benchmark struct {
 var benchmarks = []benchmark{
 	{"latency", "how long from a commit's return to the bytes at a client, beside pg_recvlogical?", latency},
 	{"giant", "how much memory does a transaction of 400,000 rows take, and how long does the next one wait?", giant},
+	{"consumer", "what CPU does reading the WAL take, beside pg_recvlogical?", consumer},
 	{"streams", "are 5,000 streams told everything, in flat memory, and at which price?", streams},
 	{"idle", "what does a server cost that has nothing to do?", idle},
 	{"log", "what do appends with fsync, replays and a thousand clients that resume at once cost?", eventLog},
