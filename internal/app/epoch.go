@@ -61,14 +61,17 @@ func (s *source) prepare(ctx context.Context, conn *pgx.Conn, replica *replicati
 // neither what was logged nor what is indexed is the work; and where the WAL has
 // told nothing of some rows: of a table or publication that was taken away and put
 // back, of operations that were not published for a while, of columns that decide
-// whose a row is and were made anew or rewritten in place.
+// whose a row is and were made anew or rewritten in place, of a partition that was
+// attached or taken away with its rows.
 func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (string, error) {
 	names := make([]string, 0, len(s.setup.Tables))
 	for _, t := range s.setup.Tables {
 		names = append(names, t.String())
 	}
 	var columns []string // table.column
+	var known []string   // the tables of which the log knows every row
 	for _, t := range s.router.Snapshots() {
+		known = append(known, t.Table.String())
 		for _, c := range t.Columns {
 			columns = append(columns, t.Table.String()+"."+c)
 		}
@@ -85,8 +88,12 @@ func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (string, error
 			(SELECT string_agg(concat_ws(':', a.attrelid, a.attnum, a.atttypid, a.xmin), ' ' ORDER BY a.attrelid, a.attnum)
 			 FROM pg_catalog.pg_attribute a
 			 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-			 WHERE n.nspname || '.' || c.relname || '.' || a.attname = ANY ($3)))
-		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names, columns).Scan(&published)
+			 WHERE n.nspname || '.' || c.relname || '.' || a.attname = ANY ($3)),
+			(SELECT string_agg(concat_ws(':', i.inhrelid, i.inhparent, i.xmin), ' ' ORDER BY i.inhrelid)
+			 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			 CROSS JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_inherits i ON i.inhrelid = t.relid
+			 WHERE c.relkind = 'p' AND n.nspname || '.' || c.relname = ANY ($4)))
+		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names, columns, known).Scan(&published)
 	if err != nil {
 		return "", fmt.Errorf("read publication: %w", err)
 	}
