@@ -85,7 +85,8 @@ type wal struct {
 	// indexed is not the work, and where the WAL may have told nothing of some rows: of
 	// a publication that was taken away and put back, of operations that were not
 	// published for a while, of columns that decide whose a row is and were made anew
-	// or rewritten in place.
+	// or rewritten in place, of a partition that was attached or taken away with its
+	// rows.
 	state string
 	// tables has a line name=what for each table that is read. What is another one when the
 	// table was taken out of the publication and put back, or made anew.
@@ -99,7 +100,9 @@ func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (wal, error) {
 		names = append(names, t.String())
 	}
 	var columns []string // table.column
+	var known []string   // the tables of which the log knows every row
 	for _, t := range s.router.Snapshots() {
+		known = append(known, t.Table.String())
 		for _, c := range t.Columns {
 			columns = append(columns, t.Table.String()+"."+c)
 		}
@@ -112,12 +115,16 @@ func (s *source) fingerprint(ctx context.Context, conn *pgx.Conn) (wal, error) {
 			(SELECT string_agg(concat_ws(':', a.attrelid, a.attnum, a.atttypid, a.xmin), ' ' ORDER BY a.attrelid, a.attnum)
 			 FROM pg_catalog.pg_attribute a
 			 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-			 WHERE n.nspname || '.' || c.relname || '.' || a.attname = ANY ($3))),
+			 WHERE n.nspname || '.' || c.relname || '.' || a.attname = ANY ($3)),
+			(SELECT string_agg(concat_ws(':', i.inhrelid, i.inhparent, i.xmin), ' ' ORDER BY i.inhrelid)
+			 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			 CROSS JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_inherits i ON i.inhrelid = t.relid
+			 WHERE c.relkind = 'p' AND n.nspname || '.' || c.relname = ANY ($4))),
 			coalesce((SELECT string_agg(n.nspname || '.' || c.relname || '=' || concat_ws(':', r.oid, r.prrelid), E'\n' ORDER BY r.prrelid)
 			 FROM pg_catalog.pg_publication_rel r
 			 JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 			 WHERE r.prpubid = p.oid AND n.nspname || '.' || c.relname = ANY ($2)), '')
-		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names, columns).Scan(&published, &tables)
+		FROM pg_catalog.pg_publication p WHERE p.pubname = $1`, s.setup.Publication, names, columns, known).Scan(&published, &tables)
 	if err != nil {
 		return wal{}, fmt.Errorf("read publication: %w", err)
 	}

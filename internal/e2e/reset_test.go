@@ -1,53 +1,83 @@
 package e2e_test
 
 import (
-	"strings"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/oikion/orgcast"
 )
 
-// TestEachReasonForAResetIsReached: a reason that nothing leads to would be a branch
-// that no client has ever seen.
+// TestEachReasonForAResetIsReached on the wire, each with a cursor from which the
+// stream goes on.
 func TestEachReasonForAResetIsReached(t *testing.T) {
-	t.Parallel()
 	h := settled(t, 2)
 	s := serve(t, h.environ, nil)
 	s.ready(t)
-	cookie := h.cookie(t, "user_1")
-	open := func(from string) *connection {
-		t.Helper()
-		c, err := connect(within(t, time.Minute), s.address, "organizationId=org_1", cookie, from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		return c
+	one := h.cookie(t, "user_1")
+	begun, err := orgcast.ParseCursor(s.position(t, "organizationId=org_1", one))
+	if err != nil {
+		t.Fatal(err)
 	}
-	live := open("")
-	begun := live.await(t, "ready").Cursor
-	epoch, _, _ := strings.Cut(begun, ".")
-	// More than is replayed, behind a cursor that was good.
-	h.Exec(t, `INSERT INTO clients (id, name, "organizationId", "createdBy", "clientType")
-		SELECT 'many_' || n, 'x', 'org_1', 'user_1', 'PERSON' FROM generate_series(1, 10001) n`)
-	for from, want := range map[string]orgcast.ResetReason{
-		"nonsense":               orgcast.ResetMalformed,
-		"1.1.0":                  orgcast.ResetEpoch,
-		epoch + ".zzzzzzzzzzz.0": orgcast.ResetAhead,
-		epoch + ".1.0":           orgcast.ResetTooOld,
-		begun:                    orgcast.ResetTooMany,
+	other, beyond := begun, begun
+	other.Epoch++
+	beyond.LSN += 1 << 40
+	h.user(t, "late")
+	h.member(t, "late", "org_2")
+	// More than a replay reads.
+	h.Exec(t, `INSERT INTO notes (id, content, "propertyId", "createdBy") SELECT 'many_' || n, 'x', 'property_1', 'user_1' FROM generate_series(1, 13000) n`)
+
+	reached := map[orgcast.ResetReason]bool{}
+	for _, c := range []struct {
+		want               orgcast.ResetReason
+		user, organization string
+		from               string
+		sql                string // once the stream is live
+		next               string // the property that is told of after it
+	}{
+		{orgcast.ResetMalformed, "user_1", "org_1", "k3.of-nobody.2", "", "property_1"},
+		{orgcast.ResetEpoch, "user_1", "org_1", other.String(), "", "property_1"},
+		{orgcast.ResetAhead, "user_1", "org_1", beyond.String(), "", "property_1"},
+		{orgcast.ResetTooOld, "late", "org_2", begun.String(), "", "property_2"}, // before he was a member
+		{orgcast.ResetTooMany, "user_1", "org_1", begun.String(), "", "property_1"},
+		{orgcast.ResetMoved, "user_1", "org_1", "", `UPDATE properties SET "organizationId" = 'org_2' WHERE id = 'property_1'`, ""},
 	} {
-		m := open(from).await(t, "reset")
-		if orgcast.ResetReason(m.Reason) != want || m.Cursor == "" || m.Cursor == from {
-			t.Errorf("from %s: %+v, want %s", from, m, want)
+		stream, err := connect(within(t, time.Minute), s.address, "organizationId="+c.organization, h.cookie(t, c.user), c.from)
+		if err != nil || stream.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v", c.want, err)
+		}
+		if c.sql != "" {
+			stream.await(t, "ready")
+			h.Exec(t, c.sql)
+		}
+		for {
+			b, m, err := stream.next()
+			if err != nil {
+				t.Fatalf("%s: %v", c.want, err)
+			}
+			if m.Type == "connection" || m.Type == "data.sync" && c.want == orgcast.ResetTooMany || m.Type == "property.update" && c.want == orgcast.ResetMoved {
+				continue // it is told only when so many were read
+			}
+			at, err := orgcast.ParseCursor(m.Cursor)
+			if m.Type != "reset" || m.Reason != string(c.want) || b.id != m.Cursor || err != nil || at.Epoch != begun.Epoch {
+				t.Errorf("%s from %q: told %s, cursor %v", c.want, c.from, b.data, err)
+			}
+			reached[c.want] = m.Reason == string(c.want)
+			break
+		}
+		if c.next != "" {
+			stream.await(t, "ready")
+			h.Exec(t, `UPDATE properties SET price = price + 1 WHERE id = $1`, c.next)
+			if m := stream.await(t, "property.update"); m.Payload.PropertyID != c.next {
+				t.Errorf("after %s: an event of %s", c.want, m.Payload.PropertyID)
+			}
+		}
+		stream.Close()
+		if got := s.metric(t, "orgcast_resets_total", `reason="`+string(c.want)+`"`); got < 1 && c.want != orgcast.ResetMoved {
+			t.Errorf("%s is counted %v times", c.want, got)
 		}
 	}
-	// And one that has its place among the events: a row that takes its children along.
-	c := open("")
-	c.await(t, "ready")
-	h.Exec(t, `UPDATE properties SET "organizationId" = 'org_2' WHERE "organizationId" = 'org_1'`)
-	if m := c.await(t, "reset"); orgcast.ResetReason(m.Reason) != orgcast.ResetMoved {
-		t.Errorf("%+v", m)
+	if len(reached) != 6 {
+		t.Errorf("reached %v", reached)
 	}
 }

@@ -82,3 +82,42 @@ func TestWhatTheWALDoesNotTell(t *testing.T) {
 		})
 	}
 }
+
+// TestAPartitionThatIsTakenAwayTakesItsMembersAlong: the WAL tells of no row of it.
+func TestAPartitionThatIsTakenAwayTakesItsMembersAlong(t *testing.T) {
+	h := newHouse(t)
+	h.fill(t, 2)
+	h.script(t, `ALTER TABLE organization_members RENAME TO members_before;
+		CREATE TABLE organization_members (id text, "userId" text NOT NULL, "organizationId" text NOT NULL, role "UserRole" NOT NULL DEFAULT 'AGENT', joined_at timestamp(3), PRIMARY KEY (id, "organizationId")) PARTITION BY LIST ("organizationId");
+		CREATE TABLE members_1 PARTITION OF organization_members FOR VALUES IN ('org_1');
+		CREATE TABLE members_2 PARTITION OF organization_members FOR VALUES IN ('org_2');
+		INSERT INTO organization_members (id, "userId", "organizationId") SELECT id, "userId", "organizationId" FROM members_before;
+		DROP TABLE members_before`)
+	h.setUp(t)
+	s := serve(t, h.environ, nil)
+	s.ready(t)
+	stays, goes := s.listenAs(t, h, "user_1", "org_1"), s.listenAs(t, h, "user_2", "org_2")
+	for _, c := range []struct {
+		sql  string
+		want int
+	}{
+		{`ALTER TABLE organization_members DETACH PARTITION members_2`, http.StatusForbidden},
+		{`ALTER TABLE organization_members ATTACH PARTITION members_2 FOR VALUES IN ('org_2')`, http.StatusOK},
+	} {
+		h.script(t, c.sql)
+		until(t, time.Minute, func() string {
+			if got := s.status(t, h.cookie(t, "user_2"), "org_2"); got != c.want {
+				return fmt.Sprintf("after %s he is answered %d", c.sql, got)
+			}
+			return ""
+		})
+		if c.want == http.StatusForbidden {
+			if _, m := goes.live.ends(t); m.Reason != "membership_revoked" && m.Reason != "lease" {
+				t.Errorf("closing %+v", m)
+			}
+		}
+	}
+	if m := stays.live.await(t, "reset"); m.Reason != "epoch" {
+		t.Errorf("who stays is told reset %s", m.Reason)
+	}
+}
