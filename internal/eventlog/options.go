@@ -19,9 +19,6 @@ const (
 	defaultReplays    = 4 // measured: appends' p99 stays below 9 ms with 4, not without a bound
 	defaultMinFree    = 256 << 20
 
-	// maxInFlight is how many batches may wait for their fsync before Append
-	// blocks. Group commit comes from it.
-	maxInFlight = 16
 	// stuckAfter is how long work may be pending without any fsync done.
 	stuckAfter = 5 * time.Second
 	// keepEvery is how often bounds and free space are looked at.
@@ -60,7 +57,8 @@ type Options struct {
 // called from the log's own goroutines, some with Pebble's locks held: they must
 // be quick and must not call the log.
 type Hooks struct {
-	// Durable is called in order, each time an appended position is fsynced.
+	// Durable is called in order, after each fsync, with the last position that it
+	// covers.
 	Durable func(orgcast.LSN)
 	// Failed is called once, with the error that ended all writing. The process
 	// should exit and be restarted.
