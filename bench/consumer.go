@@ -28,6 +28,7 @@ func consumer(ctx context.Context, flags *flag.FlagSet, args []string) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
+	h.looks = 250 * time.Millisecond          // each is CPU of the server's
 	if _, err := h.started(ctx); err != nil { // makes the slot
 		return err
 	}

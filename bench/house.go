@@ -38,11 +38,12 @@ type house struct {
 	auth    *session.Authenticator
 	server  *process // nil while it does not run
 	address string
+	looks   time.Duration // between two looks whether it is ready
 }
 
 // newHouse builds it. fsync is on, as in production.
 func newHouse(ctx context.Context, organizations int) (h *house, err error) {
-	h = &house{}
+	h = &house{looks: 20 * time.Millisecond}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.close())
@@ -142,7 +143,7 @@ func (h *house) serve(ctx context.Context, over map[string]string) error {
 	if h.server, err = start(h.binary, environ, "serve"); err != nil {
 		return err
 	}
-	ticker := time.NewTicker(20 * time.Millisecond)
+	ticker := time.NewTicker(h.looks)
 	defer ticker.Stop()
 	for {
 		if answer, err := http.Get("http://" + operator + "/readyz"); err == nil {

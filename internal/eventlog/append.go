@@ -1,18 +1,18 @@
 package eventlog
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/oikion/orgcast"
-	"github.com/oikion/orgcast/internal/plant"
 )
 
 // Append applies what the batch holds, and empties the batch, also on an error.
-// It is readable at return; durable later, in order. It blocks only while
-// [maxInFlight] batches wait for their fsync, or Pebble holds writes back.
+// It is readable at return; durable later, in order. It blocks only while 2 MiB, or
+// 128 batches, wait for their fsync, or Pebble holds writes back.
 //
 // end is the WAL position that is reached: behind the commit record of the
 // batch's last transaction. Zero says that the batch is a part of one
@@ -91,14 +91,14 @@ func (l *Log) Append(b *Batch, end orgcast.LSN, committed time.Time) error {
 		l.position.Store(uint64(end))
 	}
 	// Last, so that nothing is durable that is not yet the position.
-	l.inFlight <- applied{ops: ops, end: end, pieces: taken}
+	l.unsynced.add(taken, end)
 	if promote {
 		err := l.promote(func(ops *pebble.Batch) error {
 			taken, err := l.apply(ops)
 			if err != nil {
 				return err
 			}
-			l.inFlight <- applied{ops: ops, pieces: taken}
+			l.unsynced.add(taken, 0)
 			return nil
 		})
 		if err != nil {
@@ -197,16 +197,12 @@ func (l *Log) store(s segment) {
 // apply writes the operations, once there is room, and tells how much they take of
 // it; their fsync is the syncer's matter.
 func (l *Log) apply(ops *pebble.Batch) (taken int, err error) {
-	taken = pieces(ops)
+	taken = pieces(ops.Len())
 	l.room.take(taken)
 	if l.pending.Add(1) == 1 {
 		l.progress.Store(l.opts.Now().UnixNano())
 	}
-	write, sync := l.db.ApplyNoSyncWait, pebble.Sync
-	if plant.ConfirmBeforeSync { // what Pebble holds in its own memory is lost by kill -9
-		write, sync = l.db.Apply, pebble.NoSync
-	}
-	if err := write(ops, sync); err != nil {
+	if err := errors.Join(l.db.Apply(ops, pebble.NoSync), ops.Close()); err != nil {
 		l.pending.Add(-1)
 		l.room.give(taken)
 		l.fail(err)

@@ -51,7 +51,7 @@ type Log struct {
 	rotate atomic.Bool
 	loaded atomic.Bool // Open is through
 
-	inFlight chan applied
+	unsynced unsynced
 	room     room
 	pending  atomic.Int64 // batches that are being applied or synced
 	progress atomic.Int64 // our clock at the last fsync, or when work began
@@ -159,7 +159,8 @@ func (l *Log) Close() error {
 	l.readers.Wait() // a purge is one, and takes its turns at write
 	l.write.Lock()
 	defer l.write.Unlock()
-	close(l.inFlight)
+	l.drain()
+	close(l.unsynced.wake)
 	l.workers.Wait()
 	l.batch.reset()
 	return l.closeFiles()

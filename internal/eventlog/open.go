@@ -60,7 +60,7 @@ func open(dir string, o Options) (*Log, error) {
 		dir:      dir,
 		opts:     o,
 		lock:     lock,
-		inFlight: make(chan applied, maxInFlight-1), // one more is being synced
+		unsynced: unsynced{wake: make(chan struct{}, 1)},
 		room:     make(room, roomPieces),
 		replays:  make(chan struct{}, o.Replays),
 		wake:     make(chan struct{}, 1),

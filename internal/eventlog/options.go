@@ -23,9 +23,6 @@ const (
 	// them has long been told.
 	defaultRewriteAfter = time.Hour
 
-	// maxInFlight is how many batches may wait for their fsync before Append
-	// blocks. Group commit comes from it.
-	maxInFlight = 16
 	// stuckAfter is how long work may be pending without any fsync done.
 	stuckAfter = 5 * time.Second
 	// keepEvery is how often bounds and free space are looked at.
@@ -69,7 +66,8 @@ type Options struct {
 // called from the log's own goroutines, some with Pebble's locks held: they must
 // be quick and must not call the log.
 type Hooks struct {
-	// Durable is called in order, each time an appended position is fsynced.
+	// Durable is called in order, after each fsync, with the last position that it
+	// covers.
 	Durable func(orgcast.LSN)
 	// Failed is called once, with the error that ended all writing. The process
 	// should exit and be restarted.

@@ -17,14 +17,33 @@ type socket struct {
 	mu       sync.Mutex
 	timeout  time.Duration // 0: no rolling deadline
 	deadline time.Time
+
+	// buffer is the reader's: the driver asks for 8 KiB at a time, and a server that
+	// is ahead has much more ready.
+	buffer []byte
+	unread []byte // of it
 }
+
+const readBuffer = 64 << 10
 
 // Read reads with the rolling deadline.
 func (s *socket) Read(p []byte) (int, error) {
-	if err := s.rollDeadline(); err != nil {
-		return 0, err
+	if len(s.unread) == 0 {
+		if err := s.rollDeadline(); err != nil {
+			return 0, err
+		}
+		if s.buffer == nil {
+			s.buffer = make([]byte, readBuffer)
+		}
+		n, err := s.Conn.Read(s.buffer)
+		if s.unread = s.buffer[:n]; n == 0 {
+			return 0, err
+		}
+		// An error beside bytes comes again with the next read.
 	}
-	return s.Conn.Read(p)
+	n := copy(p, s.unread)
+	s.unread = s.unread[n:]
+	return n, nil
 }
 
 func (s *socket) rollDeadline() error {

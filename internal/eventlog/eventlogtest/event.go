@@ -172,12 +172,13 @@ func testDurable(t *testing.T, open Opener) {
 		t.Fatalf("position %d", log.Position())
 	}
 	closeLog(t, log) // waits for the last fsync
-	if len(durable) != 100 || log.Durable() != Start+1000 {
-		t.Fatalf("%d durable positions, the last %d", len(durable), log.Durable())
+	// One fsync may be that of many.
+	if n := len(durable); n == 0 || n > 100 || durable[n-1] != Start+1000 || log.Durable() != Start+1000 {
+		t.Fatalf("durable positions %d, the last %d", durable, log.Durable())
 	}
 	for i, lsn := range durable {
-		if lsn != Start+10*orgcast.LSN(i)+10 {
-			t.Fatalf("durable position %d is %d", i, lsn)
+		if lsn%10 != Start%10 || i > 0 && lsn <= durable[i-1] {
+			t.Fatalf("durable positions %d", durable)
 		}
 	}
 }
