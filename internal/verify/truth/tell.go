@@ -17,23 +17,26 @@ func (m *Model) tell(t *table, c verify.Change, was, is owner) {
 	if c.Kind == verify.Update && !full(t, old) {
 		return // the identity is not FULL: whose it was, nobody knows
 	}
-	sure := !was.moving && !is.moving
-	if sure {
-		m.settled(t, was, is, old, now)
+	may, why := is.lost, isLost // of the new version
+	moves := was.moving || is.moving
+	if moves {
+		may, why = m.unsettled(t, was, is, old, now), movesAway
 	} else {
-		m.unsettled(t, was, is, old, now)
+		m.settled(t, was, is, old, now)
+	}
+	if t.name == "tasks" && m.assigns(c.Kind, was, is, old, now) {
+		from := len(m.tx.facts)
+		m.assigned(is.organization, now)
+		m.may(from, may, why)
 	}
 	if old != nil {
 		delete(m.tx.written, key{t.name, get(old, "id")})
 	}
 	if now != nil {
-		may := !sure || is.lost && (old == nil || was.may || was.organization != is.organization)
+		if !moves && old != nil && !was.may && was.organization == is.organization {
+			may = false // it is known from before
+		}
 		m.tx.written[key{t.name, get(now, "id")}] = written{is.organization, may}
-	}
-	if t.name == "tasks" && m.assigns(c.Kind, was, is, old, now) {
-		from := len(m.tx.facts)
-		m.assigned(is.organization, now)
-		m.may(from, !sure || is.lost, movesAway)
 	}
 }
 
@@ -90,8 +93,8 @@ func (m *Model) settled(t *table, was, is owner, old, now verify.Row) {
 // unsettled tells of a row of which a parent moves in the transaction. That move
 // stands for it: everybody whose it was and is refetches. So it need not be told,
 // and can be told as new, as changed and as gone; but of its values nobody hears
-// but whose it is at the commit.
-func (m *Model) unsettled(t *table, was, is owner, old, now verify.Row) {
+// but whose it is at the commit. open says whether of the new version need not.
+func (m *Model) unsettled(t *table, was, is owner, old, now verify.Row) (open bool) {
 	nobody := old != nil && was.nobodys() || now != nil && is.organization == "" && !is.none
 	if old != nil {
 		former := was.former
@@ -103,13 +106,14 @@ func (m *Model) unsettled(t *table, was, is owner, old, now verify.Row) {
 		}
 	}
 	if now == nil {
-		return
+		return false
 	}
-	covered := is.moving || nobody || m.covered(is.organization)
-	m.said(covered, movesAway, t, is.organization, create, nil, now)
-	if covered && old != nil {
+	open = is.moving || nobody || m.covered(is.organization)
+	m.said(open, movesAway, t, is.organization, create, nil, now)
+	if open && old != nil {
 		m.said(true, movesAway, t, is.organization, update, old, now)
 	}
+	return open
 }
 
 // assigns says whether a task has a new assignee, and is told.
