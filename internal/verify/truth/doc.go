@@ -8,8 +8,9 @@
 // docs/RULES.md for the tables that the verifier writes to, and shares no line with
 // the product.
 //
-// It keeps no cache and needs no order but that of the log: parents are those of the
-// place where a change stands. Where the documents leave the server a choice (a row
-// whose parent moves behind it in the same transaction), the fact is marked with May
-// and why.
+// It keeps no cache and needs no order but that of the log. Whose a row is counts as
+// of the commit. Where the documents leave the server a choice (what hangs on a parent
+// that moves in the same transaction, or is deleted before it), the fact is marked
+// with May and why: it need not be heard, but what is heard must be one of the facts,
+// so that nobody hears the values of what is another's.
 package truth

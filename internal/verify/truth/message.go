@@ -59,7 +59,11 @@ func (m *Model) published(content string) {
 		if err != nil {
 			return
 		}
-		m.say(organization, typ, fromApp, envelope["payload"]).Users = users
+		f := m.say(organization, typ, fromApp, envelope["payload"])
+		f.Users = users
+		if payload["message"] == `""` {
+			f.May, f.Why = true, "whether an alert must say something, the documents leave open"
+		}
 	}
 }
 

@@ -70,6 +70,13 @@ func TestWhichMessagesAreHeard(t *testing.T) {
 	}
 }
 
+func TestAnAlertThatSaysNothingMayBeRefused(t *testing.T) {
+	got := told(New(start()), say("orgcast", `{"type":"system.alert","organizationId":"a","payload":{"alertType":"info","message":""}}`))
+	if !slices.Equal(got, []string{"0 a system.alert?"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestTheActorIsAMemberAndCountsFromHisMessageOn(t *testing.T) {
 	price := func(n string) []string { return []string{"id=p1", "organizationId=a", "createdBy=maker", "price=" + n} }
 	facts := commit(New(start()),

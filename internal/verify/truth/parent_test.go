@@ -51,8 +51,8 @@ func TestAParentStandsForWhatHangsOnIt(t *testing.T) {
 			moves, upd("notes", note("n1", "p5", ""), note("n1", "p1", "")),
 		}, append(moved("0"), "1 c data.sync delete", "1 b data.sync create?", "1 b data.sync update?")},
 		{"and one that goes there", []verify.Change{
-			moves, upd("notes", note("n1", "p1", ""), note("n1", "p5", "")),
-		}, append(moved("0"), "1 a data.sync delete?", "1 b data.sync delete?", "1 c data.sync create")},
+			moves, upd("notes", note("n1", "p1", ""), note("n1", "p5", "")), note1("x", "y", "p5", ""), del("notes", note("n1", "p5", "")),
+		}, append(moved("0"), "1 a data.sync delete?", "1 b data.sync delete?", "1 c data.sync create", "2 c data.sync update", "3 c data.sync delete")},
 		{"there and back", []verify.Change{moves, note1("x", "y", "p1", ""), back},
 			append(moved("0"), "1 a data.sync delete?", "1 b data.sync delete?", "1 a data.sync create?", "1 a data.sync update?",
 				"2 b property.update delete", "2 a property.update create", "2 b reset", "2 a reset")},
