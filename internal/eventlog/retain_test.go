@@ -168,6 +168,11 @@ func TestBytesAreTheBound(t *testing.T) {
 	}
 	mustKeep(t, log)
 	s := log.Stats()
+	// A compaction that is under way holds the files that it reads.
+	for begun := time.Now(); s.DiskBytes > bound*5/4 && time.Since(begun) < 30*time.Second; s = log.Stats() {
+		<-time.After(20 * time.Millisecond)
+		mustKeep(t, log)
+	}
 	if s.DiskBytes > bound*5/4 {
 		t.Errorf("%d bytes on disk, the bound is %d", s.DiskBytes, bound)
 	}
