@@ -26,6 +26,7 @@ import (
 // Report is what came of a run. Its JSON is the machine-readable one.
 type Report struct {
 	Seed         uint64                `json:"seed"`
+	Command      string                `json:"command"`
 	Began        time.Time             `json:"began"`
 	Seconds      float64               `json:"seconds"`
 	Go           string                `json:"go"`
@@ -80,7 +81,7 @@ func (r *running) judge(stuck []check.Finding, metrics []string) *Report {
 	}
 	written := r.load.Stats()
 	report := &Report{
-		Seed: r.Seed, Began: r.begun.UTC().Truncate(time.Second), Go: runtime.Version(), Transactions: len(r.commits), Changes: r.changes,
+		Seed: r.Seed, Command: r.command(), Began: r.begun.UTC().Truncate(time.Second), Go: runtime.Version(), Transactions: len(r.commits), Changes: r.changes,
 		Statements: written.Kinds, RolledBack: written.Back, Unknown: written.Unknown, Facts: len(r.facts), Clients: map[string]int{}, Faults: map[string]Faults{}, FaultsInAll: len(r.incidents),
 		Without: r.without, Starts: r.house.Server.Starts(), Offences: map[check.Offence]int{}, Metrics: metrics,
 	}
@@ -204,7 +205,7 @@ func (r *Report) markdown() string {
 		verdict = "NOT CLEAN"
 	}
 	fmt.Fprintf(&b, "# Seed %d: %s\n\n", r.Seed, verdict)
-	fmt.Fprintf(&b, "%s, %.0f s, %s. `go run ./verify -seed %d`\n\n", r.Began.Format("2006-01-02 15:04 MST"), r.Seconds, r.Go, r.Seed)
+	fmt.Fprintf(&b, "%s, %.0f s, %s. `%s`\n\n", r.Began.Format("2006-01-02 15:04 MST"), r.Seconds, r.Go, r.Command)
 	fmt.Fprintf(&b, "| | |\n|---|---|\n")
 	row := func(what string, n any) { fmt.Fprintf(&b, "| %s | %v |\n", what, n) }
 	row("transactions committed", r.Transactions)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,6 +63,18 @@ func (p plan) run(ctx context.Context) (report *Report, err error) {
 	defer func() { err = errors.Join(err, h.Close()) }()
 	r := &running{plan: p, house: h, begun: time.Now()}
 	return r.all(ctx)
+}
+
+// command repeats it.
+func (p plan) command() string {
+	c := fmt.Sprintf("go run ./verify -seed %d -for %v -organizations %d -clients %d -rate %g", p.Seed, p.For, p.Organizations, p.Clients, p.Rate)
+	if p.Race {
+		c += " -race"
+	}
+	if len(p.Only) > 0 {
+		c += fmt.Sprintf(" -only %q", strings.Join(p.Only, ","))
+	}
+	return c
 }
 
 func (p plan) directory() (string, error) {
