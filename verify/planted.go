@@ -42,6 +42,11 @@ var planted = []fault{
 	{"audience-ignored", []string{"clients cut"}, nil, []check.Offence{check.Audience}},
 }
 
+// plantedWeights are what is written more often, so that half a minute has enough of it.
+var plantedWeights = map[string]int{
+	"members.leave": 300, "members.join": 400, "members.role": 100, "properties.move": 300, "clients.move": 200, "message.alert": 200,
+}
+
 // plantedFor is how long each is looked for.
 const plantedFor = 25 * time.Second
 
@@ -65,7 +70,7 @@ func catch(ctx context.Context, p plan, only string) (clean bool, err error) {
 			continue
 		}
 		q := p
-		q.Binary, q.For, q.Only, q.Report, q.out = binary, plantedFor, f.faults, "", io.Discard
+		q.Binary, q.For, q.Only, q.Weights, q.Report, q.out = binary, plantedFor, f.faults, plantedWeights, "", io.Discard
 		if f.name != "(none)" {
 			q.Over = map[string]string{"ORGCAST_PLANT": f.name}
 		}

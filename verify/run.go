@@ -34,7 +34,8 @@ type plan struct {
 	Tags          string
 	Only          []string // faults
 	Over          map[string]string
-	Binary        string // built already
+	Weights       map[string]int // of the load's kinds of statements, besides its own
+	Binary        string         // built already
 	Report        string
 	Keep          string
 	out           io.Writer
@@ -168,7 +169,7 @@ func (r *running) all(ctx context.Context) (*Report, error) {
 func (r *running) open(ctx context.Context) (err error) {
 	r.load, err = load.New(load.Options{
 		URL: r.house.URL(), Seed: r.Seed, Organizations: r.Organizations, Users: r.users(), Writers: 6, Rate: r.Rate, Clock: r.clock,
-		Churn: r.churned(), Doomed: r.doomed(),
+		Churn: r.churned(), Doomed: r.doomed(), Weights: r.Weights,
 	})
 	if err != nil {
 		return err
