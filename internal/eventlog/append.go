@@ -230,6 +230,7 @@ func (l *Log) Discard() error {
 func (l *Log) discard() error {
 	l.maintenance.Lock()
 	defer l.maintenance.Unlock()
+	l.discards.Add(1)
 	if err := l.discardAbove(l.Position()); err != nil {
 		return err
 	}

@@ -44,7 +44,10 @@ type Log struct {
 	closed   bool
 
 	// begins counts the calls of Begin, for readers that one overtakes.
-	begins   atomic.Uint64
+	begins atomic.Uint64
+	// discards counts what was discarded: a segment that was closed may be the last one
+	// again, and get more.
+	discards atomic.Uint64
 	position atomic.Uint64
 	durable  atomic.Uint64
 	// rotate makes the next batch begin a new segment.

@@ -23,7 +23,7 @@ type cut struct {
 // removal is what one batch deletes. Who removes has l.sweep, so that nothing that is
 // measured here is deleted by somebody else.
 type removal struct {
-	begins uint64 // of the log, when it was measured
+	begins, discards uint64 // of the log, when it was measured
 	// floors are raised first; a floor that is higher stays.
 	floors map[orgcast.OrganizationID]orgcast.Cursor
 	cuts   []cut
@@ -33,7 +33,7 @@ type removal struct {
 }
 
 func (l *Log) newRemoval() *removal {
-	return &removal{begins: l.begins.Load(), floors: map[orgcast.OrganizationID]orgcast.Cursor{}}
+	return &removal{begins: l.begins.Load(), discards: l.discards.Load(), floors: map[orgcast.OrganizationID]orgcast.Cursor{}}
 }
 
 // measureEvery is after how many events a measurement looks whether it is wanted.
@@ -122,6 +122,10 @@ func (l *Log) remove(r *removal) (events, bytes uint64, err error) {
 	}
 	segments := slices.Clone(l.segments)
 	l.mu.Unlock()
+	whole := r.whole
+	if l.discards.Load() != r.discards {
+		whole = nil // it may have got events that were not measured
+	}
 	find := func(id uint32) int { return slices.IndexFunc(segments, func(s segment) bool { return s.id == id }) }
 	changed := map[int]bool{}
 	for i := range r.cuts {
@@ -141,7 +145,7 @@ func (l *Log) remove(r *removal) (events, bytes uint64, err error) {
 	for at := range segments {
 		s := &segments[at]
 		switch empty := changed[at] && s.events == 0 && at < len(segments)-1; {
-		case empty || slices.Contains(r.whole, s.id):
+		case empty || slices.Contains(whole, s.id):
 			events, bytes = events+s.events, bytes+s.bytes
 			gone = append(gone, s.id)
 			err = errors.Join(err, forgetSegment(b, s.id))

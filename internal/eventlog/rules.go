@@ -25,17 +25,22 @@ import (
 func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows bool) error {
 	l.write.Lock()
 	defer l.write.Unlock()
-	l.maintenance.Lock()
-	defer l.maintenance.Unlock()
 	if err := l.usable(); err != nil {
 		return err
 	}
+	l.batch.reset()
+	l.drain()
+	if l.open.lsn != 0 { // its parts come again
+		if err := l.discard(); err != nil {
+			return err
+		}
+	}
+	l.maintenance.Lock()
+	defer l.maintenance.Unlock()
 	id, epoch, ok := l.Identity()
 	if !ok {
 		return ErrEmpty
 	}
-	l.batch.reset()
-	l.drain()
 	id.Rules, id.Tables = rules, tables
 	floor := orgcast.Position(epoch, l.Position())
 	floors := map[orgcast.OrganizationID]orgcast.Cursor{}

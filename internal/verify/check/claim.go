@@ -39,7 +39,7 @@ func (c *walk) reset(e verify.Entry) {
 			c.find(FalseReset, "epoch, and it is %s as before", to.Epoch)
 		}
 	case "too_old":
-		if !c.tooOld(from, to) {
+		if !c.tooOld(from, to, e.At) {
 			c.find(FalseReset, "too_old: from %v to %v", from, to)
 		}
 	case "too_many":
@@ -51,6 +51,7 @@ func (c *walk) reset(e verify.Entry) {
 	}
 	c.jump(to)
 	c.last = verify.Place{}
+	clear(c.since) // he may have left and come back in what he did not hear
 }
 
 // moved takes a `reset moved`, which has its place among the events.
@@ -76,10 +77,12 @@ func (c *walk) moved(e verify.Entry) {
 // tooOld says whether a cursor lies before what may be replayed to this client:
 // before one of his memberships, before what the log has room for, or before what
 // an incident has left of it.
-func (c *walk) tooOld(from, to verify.Cursor) bool {
+func (c *walk) tooOld(from, to verify.Cursor, at int64) bool {
 	for _, o := range c.r.Organizations {
 		if m, ok := c.w.membership(c.r.User, o, to.LSN); ok && m.From.LSN > 0 && from.LSN <= m.From.LSN {
 			return true
+		} else if k := c.w.known(m.To.LSN); ok && m.Ended() && m.To.LSN > to.LSN && k > 0 && k <= at {
+			return true // his organization is being deleted, and with it what the log has of it
 		}
 	}
 	return c.w.between(from.Place, to.Place) > c.w.options.Kept || c.w.cutBehind(from.Place)

@@ -14,7 +14,7 @@ const maxEvent = 64 << 10
 // large: some of its members, and as they are there.
 func truncates(payload, whole string) bool {
 	// On the wire `<` is six bytes, and a control character may be.
-	atMost := len(whole) + 5*strings.Count(whole, "<") + 4*strings.Count(whole, `\`) + 300
+	atMost := len(whole) + 5*strings.Count(whole, "<") + 4*strings.Count(whole, `\`) + 600
 	if atMost < maxEvent {
 		return false
 	}

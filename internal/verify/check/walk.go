@@ -82,6 +82,7 @@ func (c *walk) step(e verify.Entry) {
 	case verify.Stale:
 		c.counts.Stale++
 		c.live = false
+		clear(c.floors) // it says that it does not know the newest
 	case verify.Live:
 		c.live = true
 	case verify.Reset:
