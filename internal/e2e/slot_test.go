@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -114,16 +115,14 @@ func TestTheServerOutlivesItsSlot(t *testing.T) {
 	// An application that does nothing, beside a database that is busy: the slot
 	// follows, and gives back the WAL.
 	neighbour := pgtest.DatabaseOn(t, own, "CREATE TABLE noise (x text)")
-	for range 2 {
-		neighbour.Exec(t, "INSERT INTO noise SELECT repeat('x', 2000) FROM generate_series(1, 18000)")
-		until(t, 20*time.Second, func() string {
-			neighbour.Exec(t, "CHECKPOINT")
-			if status, retained := h.walStatus(t); status != "reserved" || retained > 20<<20 {
-				return fmt.Sprintf("the slot of an idle application is %s and keeps %d bytes", status, retained)
-			}
-			return ""
-		})
-	}
+	neighbour.Exec(t, "INSERT INTO noise SELECT repeat('x', 2000) FROM generate_series(1, 18000)")
+	until(t, 30*time.Second, func() string {
+		neighbour.Exec(t, "CHECKPOINT")
+		if status, retained := h.walStatus(t); status != "reserved" || retained > 20<<20 {
+			return fmt.Sprintf("the slot of an idle application is %s and keeps %d bytes", status, retained)
+		}
+		return ""
+	})
 	h.update(t)
 	if prices, said := c.prices(t, h.price); unbroken(prices, h.price, h.price) != "" || len(said) > 0 {
 		t.Fatalf("after the neighbour's work: %v %v", prices, said)
@@ -162,6 +161,12 @@ func TestTheServerOutlivesItsSlot(t *testing.T) {
 	h.restore(t, own, func() {})
 	h.cured(t, "a backup is put back", "the database's WAL ends before the log")
 
+	h.restore(t, own, func() {
+		h.promote(t, own)
+		h.must(t, "SELECT pg_logical_emit_message(false, 'noise', repeat('x', 1000000))") // beyond the log's end
+	})
+	h.cured(t, "a standby that was behind took over", "the log lies on a timeline that the database has left")
+
 	h.replace(t, own)
 	h.cured(t, "another cluster has the address", "the log is of another database cluster")
 }
@@ -196,20 +201,7 @@ func (h *slotHouse) drop(t testing.TB) {
 func (h *slotHouse) restore(t testing.TB, c *cluster.Cluster, between func()) {
 	t.Helper()
 	data, copied := filepath.Join(c.Dir(), "data"), filepath.Join(c.Dir(), "backup")
-	copyFiles := func(from, to string) {
-		if err := c.Stop(t.Context(), "fast"); err != nil {
-			t.Fatal(err)
-		}
-		for _, args := range [][]string{{"rm", "-rf", to}, {"cp", "-a", from, to}} {
-			if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %v %s", args, err, out)
-			}
-		}
-		if err := c.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	copyFiles(data, copied)
+	stopped(t, c, "fast", func() { replaceFiles(t, copied, data) })
 	h.s.ready(t)
 	stream, _ := open(t, h.s.address, "organizationId=org_1", h.cookie, h.cursor)
 	for range 20 {
@@ -222,9 +214,44 @@ func (h *slotHouse) restore(t testing.TB, c *cluster.Cluster, between func()) {
 	h.cursor = stream.place(t, h)
 	stream.Close()
 	h.s.signal(t, syscall.SIGSTOP)
-	copyFiles(copied, data)
+	stopped(t, c, "immediate", func() { replaceFiles(t, data, copied) }) // fast waits for who reads the slot
 	between()
 	h.s.signal(t, syscall.SIGCONT)
+}
+
+// stopped does something while the database is stopped.
+func stopped(t testing.TB, c *cluster.Cluster, mode string, do func()) {
+	t.Helper()
+	if err := c.Stop(t.Context(), mode); err != nil {
+		t.Fatal(err)
+	}
+	do()
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replaceFiles makes one directory a copy of another.
+func replaceFiles(t testing.TB, to, from string) {
+	t.Helper()
+	for _, args := range [][]string{{"rm", "-rf", to}, {"cp", "-a", from, to}} {
+		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v %s", args, err, out)
+		}
+	}
+}
+
+// promote makes the database one that was a standby, and is on a timeline of its own.
+func (h *slotHouse) promote(t testing.TB, c *cluster.Cluster) {
+	t.Helper()
+	stopped(t, c, "fast", func() {
+		if err := os.WriteFile(filepath.Join(c.Dir(), "data", "standby.signal"), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := c.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // replace puts another cluster, with a database of the same name, where this one
