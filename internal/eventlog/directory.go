@@ -146,15 +146,20 @@ func lockDirectory(fsys vfs.FS, dir string) (*pebble.Lock, error) {
 
 // markDirectory writes the format file so that it is there whole or not at all.
 func markDirectory(fsys vfs.FS, dir string) error {
-	name := fsys.PathJoin(dir, formatFile)
-	if _, err := fsys.Stat(name); err == nil {
+	if _, err := fsys.Stat(fsys.PathJoin(dir, formatFile)); err == nil {
 		return nil
 	}
+	return replaceFile(fsys, dir, formatFile, fmt.Sprintf("%s%d\n", formatText, format))
+}
+
+// replaceFile makes a file that has the text, or leaves what there was.
+func replaceFile(fsys vfs.FS, dir, base, text string) error {
+	name := fsys.PathJoin(dir, base)
 	f, err := fsys.Create(name+".new", vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(fmt.Appendf(nil, "%s%d\n", formatText, format))
+	_, err = f.Write([]byte(text))
 	if err == nil {
 		err = f.Sync()
 	}

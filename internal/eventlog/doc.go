@@ -65,4 +65,12 @@
 //
 // It should be a subdirectory of a volume, not a mount point: a damaged log is
 // renamed to <dir>.damaged, which a mount point can't be.
+//
+// # Damage
+//
+// Open finds it, or what is left is whole between the floor and a position of before,
+// which the slot's tells. Blocks have checksums, and the state is read once. Tables
+// that are missing are missed by name. A MANIFEST that was cut, or is one of before,
+// Pebble believes: the file WITNESS says what it was. What is missing nevertheless
+// shows in the counts of the newest segments.
 package eventlog

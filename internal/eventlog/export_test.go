@@ -9,8 +9,9 @@ import (
 	"github.com/oikion/orgcast"
 )
 
-// Keep looks at the bounds now, as the keeper does, and sweeps what is due.
-func (l *Log) Keep() error { return errors.Join(l.keep(), l.sweepOnce()) }
+// Keep looks at the bounds now, as the keeper does, remembers the MANIFEST and sweeps
+// what is due.
+func (l *Log) Keep() error { return errors.Join(l.bearWitness(), l.keep(), l.sweepOnce()) }
 
 // Trim gives up so many bytes, before compression, of those over their share, as if the
 // log was above its bound, and rewrites what that leaves.

@@ -70,12 +70,14 @@ type Log struct {
 	over    atomic.Bool // the sweeper is to look at the size
 	ledger  ledger
 
-	space   space
-	bad     damage
-	noted   troubles
-	wake    chan struct{}
-	closing chan struct{}
-	workers sync.WaitGroup
+	space     space
+	witness   witness       // guarded by maintenance, once open
+	rewritten chan struct{} // holds one if the MANIFEST has changed since
+	bad       damage
+	noted     troubles
+	wake      chan struct{}
+	closing   chan struct{}
+	workers   sync.WaitGroup
 }
 
 // openTransaction is a transaction of which parts, but not the last, were

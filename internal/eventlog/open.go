@@ -57,23 +57,27 @@ func open(dir string, o Options) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{
-		dir:      dir,
-		opts:     o,
-		lock:     lock,
-		unsynced: unsynced{wake: make(chan struct{}, 1)},
-		room:     make(room, roomPieces),
-		replays:  make(chan struct{}, o.Replays),
-		wake:     make(chan struct{}, 1),
-		sweep:    make(chan struct{}, 1),
-		stirred:  make(chan struct{}, 1),
-		purged:   map[orgcast.OrganizationID]orgcast.Cursor{},
-		purging:  map[orgcast.OrganizationID]orgcast.LSN{},
-		closing:  make(chan struct{}),
+		dir:       dir,
+		opts:      o,
+		lock:      lock,
+		unsynced:  unsynced{wake: make(chan struct{}, 1)},
+		room:      make(room, roomPieces),
+		replays:   make(chan struct{}, o.Replays),
+		wake:      make(chan struct{}, 1),
+		sweep:     make(chan struct{}, 1),
+		stirred:   make(chan struct{}, 1),
+		purged:    map[orgcast.OrganizationID]orgcast.Cursor{},
+		purging:   map[orgcast.OrganizationID]orgcast.LSN{},
+		closing:   make(chan struct{}),
+		rewritten: make(chan struct{}, 1),
 	}
 	l.batch = &Batch{log: l}
 	// Before Pebble: on a full disk its Open never returns.
 	if err := l.checkSpaceAtOpen(); err != nil {
 		return nil, errors.Join(err, lock.Close())
+	}
+	if err := l.checkWitness(); err != nil {
+		return nil, errors.Join(orgcast.WithHint("open log", err, openHint(err)), lock.Close())
 	}
 	l.db, err = pebble.Open(dir, l.pebbleOptions(lock))
 	if err != nil {
@@ -82,7 +86,7 @@ func open(dir string, o Options) (*Log, error) {
 	if err := l.load(); err != nil {
 		return nil, errors.Join(orgcast.WithHint("open log", err, openHint(err)), l.closeFiles())
 	}
-	if err := l.holdReserve(); err != nil {
+	if err := errors.Join(l.holdReserve(), l.bearWitness()); err != nil {
 		l.trouble(err)
 	}
 	l.loaded.Store(true)

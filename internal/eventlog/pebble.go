@@ -84,8 +84,20 @@ func (l *Log) listener() *pebble.EventListener {
 			l.corrupted(info.Bounds.Start, info.Bounds.End.Key,
 				fmt.Errorf("%w: %s: %w", errDamaged, info.Path, info.Details))
 		},
+		FlushEnd:        func(pebble.FlushInfo) { l.changed() },
+		CompactionEnd:   func(pebble.CompactionInfo) { l.changed() },
+		ManifestCreated: func(pebble.ManifestCreateInfo) { l.changed() },
 		WriteStallBegin: func(pebble.WriteStallBeginInfo) { l.stalled(true) },
 		WriteStallEnd:   func() { l.stalled(false) },
+	}
+}
+
+// changed tells the keeper that the MANIFEST was written. It is called with Pebble's
+// locks held.
+func (l *Log) changed() {
+	select {
+	case l.rewritten <- struct{}{}:
+	default: // it will look already
 	}
 }
 

@@ -15,13 +15,27 @@ import (
 func (l *Log) keeper() {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
+	behind := false // is the witness
 	for {
+		due := true
 		select {
 		case <-l.closing:
 			return
 		case <-tick.C:
 			l.tellTrouble()
 		case <-l.wake:
+		case <-l.rewritten:
+			behind, due = true, false
+		}
+		// What room a full disk has is for other things.
+		if behind && l.space.health(l.opts.MinFree) == nil {
+			err := l.bearWitness()
+			if behind = err != nil; err != nil {
+				l.trouble(err)
+			}
+		}
+		if !due {
+			continue
 		}
 		if err := l.keep(); err != nil {
 			l.trouble(err)
