@@ -241,7 +241,8 @@ func (a *App) build(secret *publish.Secret, fatal func(error)) *house {
 	c, m := a.config, a.metrics
 	directory, receipts := a.directory, publish.NewReceipts()
 	s := &source{
-		log: a.log, rules: a.rules, database: c.Database.URL, slot: c.Slot, directory: directory, receipts: receipts,
+		seen: slotEye{log: a.log},
+		log:  a.log, rules: a.rules, database: c.Database.URL, slot: c.Slot, directory: directory, receipts: receipts,
 		dir:         filepath.Join(c.DataDir, "log"),
 		spool:       c.DataDir,
 		interrupted: m.Interrupted,

@@ -44,13 +44,13 @@ func (a *App) gauges(s *source) {
 		return s.gate.waited().Seconds()
 	})
 	gauge("slot_retained_bytes", "WAL that the replication slot keeps on the database's disk, as last seen: every ten seconds while there is a connection. NaN before the first time.", func() float64 {
-		if slot := s.slotSeen.Load(); slot != nil {
+		if slot := s.seen.last.Load(); slot != nil {
 			return float64(slot.RetainedBytes)
 		}
 		return math.NaN()
 	})
 	gauge("slot_safe_bytes", "WAL that may still be written until the slot may be lost (max_slot_wal_keep_size), as last seen; +Inf without a bound. NaN before the first time.", func() float64 {
-		switch slot := s.slotSeen.Load(); {
+		switch slot := s.seen.last.Load(); {
 		case slot == nil:
 			return math.NaN()
 		case slot.Lost():

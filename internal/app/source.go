@@ -59,10 +59,10 @@ type source struct {
 	missing []string          // columns of the rules that the tables lack, as last said
 	remade  *feed.RemadeError // if not nil, a new epoch is due
 	// conn and inspect are those of the connection at hand, for the barrier.
-	conn     atomic.Pointer[replication.Conn]
-	inspect  atomic.Pointer[inspector]
-	flushed  atomic.Uint64                    // the LSN that the database said last
-	slotSeen atomic.Pointer[replication.Slot] // as it was at the last look
+	conn    atomic.Pointer[replication.Conn]
+	inspect atomic.Pointer[inspector]
+	flushed atomic.Uint64 // the LSN that the database said last
+	seen    slotEye
 }
 
 // start opens the log, then pumps until ctx ends: again and again, after
@@ -74,9 +74,6 @@ func (s *source) start(ctx context.Context) error {
 		err := s.open()
 		if err != nil && !errors.Is(err, eventlog.ErrLocked) && !errors.Is(err, eventlog.ErrNoSpace) {
 			return err
-		}
-		if err == nil {
-			err = s.room()
 		}
 		if err == nil {
 			err = s.session(ctx)
@@ -219,6 +216,15 @@ func (s *source) session(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	// What the slot keeps is of interest most of all while nobody can read it.
+	slot, err := replication.ReadSlot(ctx, conn, s.slot)
+	if err != nil {
+		return err
+	}
+	s.seen.saw(slot)
+	if err := s.room(); err != nil {
+		return err
+	}
 	if err := s.check(ctx, conn); err != nil {
 		return err
 	}

@@ -105,8 +105,8 @@ const checkEvery = 10 * time.Second
 // lookAtSlot remembers the slot as it is, for the figures. look.mu is held.
 func (s *source) lookAtSlot(ctx context.Context, look *inspector) error {
 	slot, err := replication.ReadSlot(ctx, look.conn, s.slot)
-	if err == nil && slot != nil { // without one the stream breaks by itself
-		s.slotSeen.Store(slot)
+	if err == nil {
+		s.seen.saw(slot)
 	}
 	return err
 }

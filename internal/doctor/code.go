@@ -178,7 +178,7 @@ var entries = []entry{
 	{"Replication", Code(setup.SlotOlder), Warning, "the slot looks older than the publication: a row that was written between stops serve for ever"},
 	{"Replication", SlotIdleTimeout, Warning, "idle_replication_slot_timeout is set (PostgreSQL 18)"},
 	{"Replication", SlotLost, Warning, "the slot was invalidated; serve begins anew"},
-	{"Replication", SlotRetains, Warning, "the slot keeps more than 1 GiB of WAL"},
+	{"Replication", SlotRetains, Warning, "the slot keeps more than 1 GiB of WAL, or more than half of what it may"},
 	{"Replication", SlotActive, Note, "an orgcast reads the slot"},
 	{"Replication", SlotTaken, Fatal, "another program reads the slot"},
 	{"Replication", SlotWithoutLog, Note, "the slot exists, and the event log is empty; serve begins anew"},

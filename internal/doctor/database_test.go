@@ -255,6 +255,8 @@ func TestSlotsAreJudgedByTheirFacts(t *testing.T) {
 	}
 	out = slotFindings(&replication.Slot{Name: "s", RetainedBytes: 2 << 30}, reader{}, defaultRetained)
 	want(t, out, SlotRetains, Warning, "", "2.0 GiB")
+	out = slotFindings(&replication.Slot{Name: "s", RetainedBytes: 40 << 20, SafeBytes: 24 << 20, Limited: true}, reader{}, defaultRetained)
+	want(t, out, SlotRetains, Warning, "", "40 MiB")
 }
 
 // A server that nobody prepared: everything that can be wrong with its settings

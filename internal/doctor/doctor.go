@@ -38,7 +38,7 @@ type Options struct {
 }
 
 const (
-	defaultRetained    = 1 << 30
+	defaultRetained    = replication.HeavySlot
 	defaultTransaction = time.Minute
 	// patience bounds one check; connectPatience one connection.
 	patience        = 20 * time.Second

@@ -50,7 +50,7 @@ func slotFindings(slot *replication.Slot, by reader, retained int64) (out []Find
 		out = append(out, found(SlotLost, "slot "+slot.Name+" is lost ("+reason+"): serve makes a new one, and every page refetches",
 			"raise max_slot_wal_keep_size, and find out why orgcast was away or slow"))
 	}
-	if slot.RetainedBytes > retained && !slot.Lost() {
+	if slot.Heavy(retained) {
 		out = append(out, found(SlotRetains, fmt.Sprintf("slot %s keeps %s of WAL on the database's disk", slot.Name, size(slot.RetainedBytes)),
 			"start orgcast; if it runs, look at its lag and for long transactions; a slot that nobody will read again: SELECT pg_drop_replication_slot('"+slot.Name+"')"))
 	}

@@ -138,7 +138,14 @@ func TestAFullDiskHealsWithItsSpace(t *testing.T) {
 			t.Errorf("round %d: status %q, want stale", round, m.State)
 		}
 		v.fill(t, 0) // what was held in reserve, too
+		kept := s.metric(t, "orgcast_slot_retained_bytes")
 		update(5)
+		until(t, 20*time.Second, func() string {
+			if s.metric(t, "orgcast_slot_retained_bytes") <= kept {
+				return "nobody looks at what the slot keeps while it is not read"
+			}
+			return ""
+		})
 		v.empty(t)
 		freed := time.Now()
 		s.ready(t)

@@ -50,6 +50,15 @@ type Slot struct {
 // Lost tells that the slot can no longer be read.
 func (s *Slot) Lost() bool { return s.WALStatus == "lost" || s.InvalidationReason != "" }
 
+// HeavySlot is how many bytes of WAL are many for a slot to keep.
+const HeavySlot = 1 << 30
+
+// Heavy tells that the slot keeps more than so many bytes, or more than half of what
+// it may.
+func (s *Slot) Heavy(bytes int64) bool {
+	return !s.Lost() && (s.RetainedBytes > bytes || s.Limited && s.RetainedBytes > s.SafeBytes)
+}
+
 // slotColumns names columns of younger servers through to_jsonb, where an absent
 // one is NULL.
 const slotColumns = `slot_name, plugin, database, wal_status, active, active_pid, temporary,

@@ -4,6 +4,25 @@ import (
 	"testing"
 )
 
+func TestASlotIsHeavyByItsBytesOrByWhatItMayKeep(t *testing.T) {
+	for _, c := range []struct {
+		slot  Slot
+		heavy bool
+	}{
+		{Slot{RetainedBytes: 100}, false},
+		{Slot{RetainedBytes: 101}, true},
+		{Slot{RetainedBytes: 30, SafeBytes: 30, Limited: true}, false},
+		{Slot{RetainedBytes: 31, SafeBytes: 30, Limited: true}, true},
+		{Slot{RetainedBytes: 31, SafeBytes: -5, Limited: true}, true},
+		{Slot{RetainedBytes: 31}, false},
+		{Slot{RetainedBytes: 1000, WALStatus: "lost"}, false},
+	} {
+		if got := c.slot.Heavy(100); got != c.heavy {
+			t.Errorf("%+v: heavy is %v", c.slot, got)
+		}
+	}
+}
+
 func TestSlotsColumnsAreReadOnEveryVersion(t *testing.T) {
 	row := func(status, safe, reason, conflicting string) []string {
 		return []string{"s", "pgoutput", "app", status, "t", "42", "f", "0/20", "0/10", "1234", safe, reason, conflicting, "true", ""}
