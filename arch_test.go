@@ -66,8 +66,8 @@ var rooms = map[string][]string{
 	"internal/verify/truth":   {"internal/verify"},
 	"internal/verify/ear":     {"internal/verify"},
 	"internal/verify/check":   {"internal/verify"},
-	"internal/verify/house":   {"examples/oikion", "internal/cluster", "internal/verify/wire"},
-	"internal/verify/nemesis": {"internal/verify/house", "internal/verify/wire"},
+	"internal/verify/house":   {"examples/oikion", "internal/cluster", "internal/verify", "internal/verify/wire"},
+	"internal/verify/nemesis": {"internal/verify", "internal/verify/house", "internal/verify/wire"},
 	"verify": {
 		"internal/verify", "internal/verify/check", "internal/verify/ear", "internal/verify/house", "internal/verify/load",
 		"internal/verify/nemesis", "internal/verify/truth",

@@ -212,14 +212,14 @@ func (r *running) commit(t verify.Transaction) {
 // seconds between.
 func (r *running) breakThings(ctx context.Context) error {
 	end := time.Now().Add(r.For)
-	if err := pause(ctx, 2*time.Second); err != nil {
+	if err := verify.Pause(ctx, 2*time.Second); err != nil {
 		return err
 	}
 	for time.Now().Before(end) {
 		var names []string
 		names, r.without = r.nemesis.Schedule(r.Only)
 		if len(names) == 0 {
-			return pause(ctx, time.Until(end))
+			return verify.Pause(ctx, time.Until(end))
 		}
 		for _, name := range names {
 			if !time.Now().Before(end) {
@@ -235,7 +235,7 @@ func (r *running) breakThings(ctx context.Context) error {
 				how = "NOT READY AGAIN: " + incident.Problem
 			}
 			r.logf("%-22s %s", name, how)
-			if err := pause(ctx, r.quiet(len(r.incidents))); err != nil {
+			if err := verify.Pause(ctx, r.quiet(len(r.incidents))); err != nil {
 				return err
 			}
 		}

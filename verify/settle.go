@@ -31,7 +31,7 @@ func (r *running) settle(ctx context.Context) (stuck []check.Finding, err error)
 	deadline, cancel := context.WithTimeout(ctx, converge)
 	defer cancel()
 	for r.reader.Reached() < end {
-		if err := pause(deadline, 20*time.Millisecond); err != nil {
+		if err := verify.Pause(deadline, 20*time.Millisecond); err != nil {
 			return nil, fmt.Errorf("the truth has come to %x, not to %x", r.reader.Reached(), end)
 		}
 	}
@@ -54,22 +54,11 @@ func (r *running) settle(ctx context.Context) (stuck []check.Finding, err error)
 			r.logf("all have come")
 			return stuck, nil
 		}
-		if pause(deadline, 50*time.Millisecond) != nil {
+		if verify.Pause(deadline, 50*time.Millisecond) != nil {
 			for _, b := range behind {
 				stuck = append(stuck, check.Finding{Offence: check.Stuck, Client: b.name, At: r.clock(), Text: fmt.Sprintf("at %v, not at %v: %s", b.reached, verify.Place{LSN: last}, b.state)})
 			}
 			return stuck, ctx.Err()
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -122,8 +122,9 @@ func (f *freshness) lost(err error) {
 func (f *freshness) judge() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	live := f.health() == nil && !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter-judgeEvery // the next look would be too late
-	if plant.StaleUntold {                                                                                    // what was live once stays so
+	// A little before it is over: the next look would be too late.
+	live := f.health() == nil && !f.held && !f.fresh.IsZero() && f.now().Sub(f.fresh) < staleAfter-judgeEvery
+	if plant.StaleUntold { // what was live once stays so
 		live = live || f.live
 	}
 	if live == f.live {

@@ -73,7 +73,8 @@ type Hooks struct {
 	// should exit and be restarted.
 	Failed func(error)
 	// Retired tells how many events and bytes, before compression, were given
-	// up for MaxBytes, MaxAge, MinFree or a damaged block.
+	// up for MaxBytes, MaxAge, MinFree or a damaged block, or since other rules made
+	// them: see [Log.ChangeRules].
 	Retired func(events, bytes int64)
 	// Trimmed tells of how many organizations that were over their share how many
 	// events and bytes, before compression, were given up for MaxBytes.

@@ -67,7 +67,9 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 	l.mu.RLock()
 	segments := slices.Clone(l.segments)
 	l.mu.RUnlock()
+	var events, bytes uint64
 	for i := range segments { // each by itself: a table never crosses a segment's border
+		events, bytes = events+segments[i].events, bytes+segments[i].bytes
 		start := appendSegmentStart(nil, segments[i].id)
 		err = errors.Join(err, forgetSegment(b, segments[i].id), b.DeleteRange(start, prefixEnd(start), nil))
 	}
@@ -77,15 +79,21 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 	if err != nil {
 		return err
 	}
+	l.mu.Lock()
+	l.floor, l.purged = floor, floors // for readers that come, before anything is deleted
+	l.mu.Unlock()
 	if err := l.commit(b); err != nil {
 		return fmt.Errorf("store rules: %w", err)
 	}
 	l.begins.Add(1) // who is about to remove something has nothing to remove
 	l.mu.Lock()
-	l.identity, l.floor, l.purged, l.segments = id, floor, floors, nil
+	l.identity, l.segments = id, nil
 	l.purging = map[orgcast.OrganizationID]orgcast.LSN{}
 	l.mu.Unlock()
 	l.ledger.set(segmentTally{})
+	if l.opts.Hooks.Retired != nil {
+		l.opts.Hooks.Retired(int64(events), int64(bytes))
+	}
 	// It is deleted; this takes it out of the files.
 	for i := range segments {
 		start := appendSegmentStart(nil, segments[i].id)

@@ -12,7 +12,7 @@ import (
 
 // change asks for other filters again and again, while the stream goes on.
 func (s *hearing) change(ctx context.Context) {
-	for pause(ctx, time.Duration((1+s.Ear.changes.Float64()*4)*float64(s.options.Pace))) {
+	for verify.Pause(ctx, time.Duration((1+s.Ear.changes.Float64()*4)*float64(s.options.Pace))) == nil {
 		if s.isSettled() || !s.isLive() {
 			continue
 		}
@@ -28,7 +28,7 @@ func (s *hearing) change(ctx context.Context) {
 		s.add(verify.Entry{What: verify.Asked, Filter: f, Cursor: to, Reason: "put done"})
 		// Two changes at a time nobody could tell apart.
 		for s.Reached().Epoch == to.Epoch && s.Reached().Compare(to.Place) < 0 {
-			if !pause(ctx, 20*time.Millisecond) {
+			if verify.Pause(ctx, 20*time.Millisecond) != nil {
 				return
 			}
 		}

@@ -45,7 +45,7 @@ func (e *Ear) Run(ctx context.Context) {
 			o = e.stream(ctx)
 		}
 		if ctx.Err() == nil {
-			pause(ctx, e.wait(o))
+			_ = verify.Pause(ctx, e.wait(o)) // the loop looks itself
 		}
 	}
 	e.say(false, "stopped")
@@ -126,16 +126,4 @@ func (e *Ear) at(text string, c verify.Cursor) {
 		c.Epoch = e.reached.Epoch
 	}
 	e.reached = c
-}
-
-// pause waits, and tells whether ctx is still good.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -42,7 +42,7 @@ func listen(t *testing.T, kind string, handler http.HandlerFunc, enough func([]v
 		return enough(record.Entries)
 	}
 	for !look() && ctx.Err() == nil {
-		pause(ctx, time.Millisecond)
+		_ = verify.Pause(ctx, time.Millisecond)
 	}
 	if ctx.Err() != nil {
 		t.Errorf("not enough: %+v", record.Entries)

@@ -103,7 +103,7 @@ func (e *Ear) cursor(a *answer) (verify.Cursor, string, bool) {
 	return c, m.Cursor, true
 }
 
-func (e *Ear) wander(ctx context.Context, o outcome) { pause(ctx, e.wait(o)) }
+func (e *Ear) wander(ctx context.Context, o outcome) { _ = verify.Pause(ctx, e.wait(o)) }
 
 // wait is how long the client waits before it asks again. It is a busy one: a
 // browser would wait longer after a refusal.

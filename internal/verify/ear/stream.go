@@ -75,7 +75,7 @@ func (s *hearing) listen(ctx context.Context) (outcome, string) {
 		// Long enough to be live now and then, and any byte may be the last.
 		after := time.Duration((0.2 + s.r.ExpFloat64()*4) * float64(s.options.Pace))
 		s.changes.Go(func() {
-			if pause(ctx, after) && !s.isSettled() {
+			if verify.Pause(ctx, after) == nil && !s.isSettled() {
 				s.stopFor(CutOwn)
 			}
 		})
@@ -200,7 +200,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.Ear.kind == Slow && !b.isSettled() {
 		p = p[:min(len(p), 512)]
 		if b.r.IntN(400) == 0 {
-			pause(b.ctx, time.Duration((0.5+b.r.Float64()*4)*float64(b.options.Pace)))
+			_ = verify.Pause(b.ctx, time.Duration((0.5+b.r.Float64()*4)*float64(b.options.Pace)))
 		}
 	}
 	return b.Body.Read(p)

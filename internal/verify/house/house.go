@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"github.com/oikion/orgcast/internal/verify"
 	"maps"
 	"net"
 	"net/url"
@@ -197,7 +198,7 @@ func (h *House) Exec(ctx context.Context, sql string) error {
 			_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
 			return errors.Join(err, conn.Close(context.Background()))
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := verify.Pause(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -221,7 +222,7 @@ func (h *House) Ask(ctx context.Context, sql string, args ...any) (string, error
 			}
 			return *text, nil
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := verify.Pause(ctx, 50*time.Millisecond); err != nil {
 			return "", err
 		}
 	}
@@ -270,15 +271,4 @@ func pairs(environ map[string]string) (list []string) {
 		list = append(list, name+"="+value)
 	}
 	return list
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/oikion/orgcast/internal/verify"
 	"io"
 	"net/http"
 	"os"
@@ -136,7 +137,7 @@ func (s *Server) Ready(ctx context.Context, in time.Duration) (ended int, err er
 		if ok, last = s.ask(ctx, last); ok {
 			return ended, nil
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := verify.Pause(ctx, 50*time.Millisecond); err != nil {
 			return ended, fmt.Errorf("not ready after %v: %s", in, last)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/oikion/orgcast/internal/verify"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -58,7 +59,7 @@ func (w *writer) alone(ctx context.Context, k kind) error {
 		_, err := w.conn.Exec(ctx, sql)
 		if refused, ok := errors.AsType[*pgconn.PgError](err); ok && judge(refused.Code) == ordinary {
 			w.stats.failed(err)
-			if !pause(ctx, time.Duration(w.r.IntN(300))*time.Millisecond) {
+			if verify.Pause(ctx, time.Duration(w.r.IntN(300))*time.Millisecond) != nil {
 				break
 			}
 			continue

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"github.com/oikion/orgcast/internal/verify"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -100,7 +101,7 @@ func (l *Load) begin(ctx context.Context) bool {
 			return true
 		}
 		l.mu.Unlock()
-		if !pause(ctx, wait) {
+		if verify.Pause(ctx, wait) != nil {
 			return false
 		}
 	}
@@ -157,16 +158,4 @@ func (l *Load) Acked() []Ack {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.acked)
-}
-
-// pause waits, and tells whether ctx is still good.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

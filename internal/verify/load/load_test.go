@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"github.com/oikion/orgcast/internal/verify"
 	"slices"
 	"strings"
 	"sync"
@@ -96,7 +97,7 @@ func TestAllKindsAreWritten(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	go func() {
-		for pause(ctx, 100*time.Millisecond) {
+		for verify.Pause(ctx, 100*time.Millisecond) == nil {
 			if s := l.Stats(); len(missing()) == 0 && s.Committed > 500 && s.Back > 0 && s.Kinds["savepoint.rollback"].Statements > 0 {
 				cancel()
 			}
@@ -204,7 +205,7 @@ func TestWritersSurviveTheDatabase(t *testing.T) {
 	more := func(n int64) {
 		t.Helper()
 		for want, until := l.Stats().Committed+n, time.Now().Add(time.Minute); l.Stats().Committed < want; {
-			if time.Now().After(until) || !pause(t.Context(), 5*time.Millisecond) {
+			if time.Now().After(until) || verify.Pause(t.Context(), 5*time.Millisecond) != nil {
 				t.Fatalf("they do not go on: %+v", l.Stats())
 			}
 		}
@@ -249,7 +250,7 @@ func TestNothingIsWrittenInAPause(t *testing.T) {
 		before := l.Stats().Committed
 		l.Resume()
 		for l.Stats().Committed < before+20 {
-			if over.Load() || !pause(t.Context(), time.Millisecond) {
+			if over.Load() || verify.Pause(t.Context(), time.Millisecond) != nil {
 				t.Fatalf("they do not go on: %+v", l.Stats())
 			}
 		}

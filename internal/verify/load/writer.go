@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/oikion/orgcast/internal/verify"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -36,7 +37,7 @@ func (w *writer) run(ctx context.Context) error {
 				return fmt.Errorf("write %s: %w", w.kind, err)
 			case lost:
 				w.close(ctx)
-				if !pause(ctx, 20*time.Millisecond+time.Duration(w.r.IntN(100))*time.Millisecond) {
+				if verify.Pause(ctx, 20*time.Millisecond+time.Duration(w.r.IntN(100))*time.Millisecond) != nil {
 					return nil
 				}
 			}

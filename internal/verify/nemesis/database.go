@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/oikion/orgcast/internal/verify"
 	"os"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ func databaseCrash(ctx context.Context, n *Nemesis) error {
 	c := n.house.Cluster
 	return steps(
 		func() error { return c.Stop(ctx, "immediate") },
-		func() error { return pause(ctx, n.seconds(0, 2)) },
+		func() error { return verify.Pause(ctx, n.seconds(0, 2)) },
 		func() error { return c.Start(ctx) })
 }
 
@@ -34,7 +35,7 @@ func bothCrash(ctx context.Context, n *Nemesis) error {
 	c, s := n.house.Cluster, n.house.Server
 	return steps(
 		func() error { return c.Stop(ctx, "immediate") }, s.Kill, s.Start,
-		func() error { return pause(ctx, n.seconds(0, 2)) },
+		func() error { return verify.Pause(ctx, n.seconds(0, 2)) },
 		func() error { return c.Start(ctx) })
 }
 
@@ -46,7 +47,7 @@ func databaseFreeze(ctx context.Context, n *Nemesis) error {
 	}
 	pids := append([]int{postmaster}, childrenOf(postmaster)...)
 	signalAll(pids, syscall.SIGSTOP)
-	return then(pause(ctx, n.seconds(11, 13)), func() error {
+	return then(verify.Pause(ctx, n.seconds(11, 13)), func() error {
 		signalAll(append(pids, childrenOf(postmaster)...), syscall.SIGCONT)
 		return nil
 	})
@@ -58,7 +59,7 @@ func walsenderFreeze(ctx context.Context, n *Nemesis) error {
 		return err
 	}
 	signalAll([]int{pid}, syscall.SIGSTOP)
-	return then(pause(ctx, n.seconds(14, 17)), func() error {
+	return then(verify.Pause(ctx, n.seconds(14, 17)), func() error {
 		signalAll([]int{pid}, syscall.SIGCONT)
 		return nil
 	})
@@ -103,7 +104,7 @@ func (n *Nemesis) walsender(ctx context.Context) (int, error) {
 		if pid, err := strconv.Atoi(text); err == nil {
 			return pid, nil
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := verify.Pause(ctx, 50*time.Millisecond); err != nil {
 			return 0, err
 		}
 	}
@@ -132,7 +133,7 @@ func (n *Nemesis) dropSlot(ctx context.Context) error {
 		if err == nil || strings.Contains(err.Error(), "does not exist") {
 			return nil
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := verify.Pause(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -153,7 +154,7 @@ func slotDroppedOffline(ctx context.Context, n *Nemesis) (err error) {
 		func() error { return n.dropSlot(ctx) },
 		func() error { _, err := conn.Exec(ctx, `BEGIN; SELECT pg_current_xact_id()`); return err },
 		s.Start,
-		func() error { return pause(ctx, n.seconds(2, 5)) },
+		func() error { return verify.Pause(ctx, n.seconds(2, 5)) },
 		func() error { _, err := conn.Exec(ctx, `COMMIT`); return err })
 }
 
@@ -185,7 +186,7 @@ func slotInvalidated(ctx context.Context, n *Nemesis) error {
 		if ours == "true" && theirs != "false" {
 			break
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := verify.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -207,7 +208,7 @@ func (n *Nemesis) untilLost(ctx context.Context) error {
 		if err != nil || status == "lost" || status == "" {
 			return err
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := verify.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -218,6 +219,6 @@ func (n *Nemesis) untilLost(ctx context.Context) error {
 func identityLost(ctx context.Context, n *Nemesis) error {
 	return steps(
 		func() error { return n.house.Exec(ctx, `ALTER TABLE interactions REPLICA IDENTITY DEFAULT`) },
-		func() error { return pause(ctx, n.seconds(1, 4)) },
+		func() error { return verify.Pause(ctx, n.seconds(1, 4)) },
 		func() error { return n.house.SetUp(ctx) })
 }

@@ -5,6 +5,7 @@ package nemesis
 import (
 	"context"
 	"errors"
+	"github.com/oikion/orgcast/internal/verify"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ func diskFull(ctx context.Context, n *Nemesis) error {
 	if err != nil {
 		return err
 	}
-	return then(pause(ctx, n.seconds(6, 12)), free)
+	return then(verify.Pause(ctx, n.seconds(6, 12)), free)
 }
 
 func diskFullAtStart(ctx context.Context, n *Nemesis) error {
@@ -32,7 +33,7 @@ func diskFullAtStart(ctx context.Context, n *Nemesis) error {
 	}
 	err = s.Start()
 	if err == nil {
-		err = pause(ctx, n.seconds(3, 8))
+		err = verify.Pause(ctx, n.seconds(3, 8))
 	}
 	return then(err, free)
 }
@@ -41,7 +42,7 @@ func diskStuck(ctx context.Context, n *Nemesis) error {
 	if err := n.house.Freeze(true); err != nil {
 		return err
 	}
-	return then(pause(ctx, n.seconds(3, 8)), func() error { return n.house.Freeze(false) })
+	return then(verify.Pause(ctx, n.seconds(3, 8)), func() error { return n.house.Freeze(false) })
 }
 
 // diskStuckKill kills the server while its log waits for the disk: what it had not
@@ -51,7 +52,7 @@ func diskStuckKill(ctx context.Context, n *Nemesis) error {
 	if err := n.house.Freeze(true); err != nil {
 		return err
 	}
-	err := pause(ctx, n.seconds(1, 3))
+	err := verify.Pause(ctx, n.seconds(1, 3))
 	if err == nil {
 		err = s.Signal(syscall.SIGKILL) // it ends when the disk lets it
 	}

@@ -85,17 +85,6 @@ func (n *Nemesis) Do(ctx context.Context, name string) (Incident, error) {
 	return incident, nil
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // steps does one after another, and ends with the first error.
 func steps(list ...func() error) error {
 	for _, f := range list {

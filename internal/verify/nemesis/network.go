@@ -4,6 +4,7 @@ package nemesis
 
 import (
 	"context"
+	"github.com/oikion/orgcast/internal/verify"
 	"time"
 
 	"github.com/oikion/orgcast/internal/verify/wire"
@@ -12,7 +13,7 @@ import (
 // trouble puts a proxy into trouble for a while.
 func (n *Nemesis) trouble(ctx context.Context, p *wire.Proxy, t wire.Trouble, d time.Duration) error {
 	p.Set(t)
-	err := pause(ctx, d)
+	err := verify.Pause(ctx, d)
 	p.Set(wire.Trouble{})
 	return err
 }

@@ -4,6 +4,7 @@ package nemesis
 
 import (
 	"context"
+	"github.com/oikion/orgcast/internal/verify"
 	"syscall"
 	"time"
 )
@@ -16,7 +17,7 @@ func kill(_ context.Context, n *Nemesis) error {
 func killEarly(ctx context.Context, n *Nemesis) error {
 	s := n.house.Server
 	return steps(s.Kill, s.Start,
-		func() error { return pause(ctx, n.seconds(0.02, 0.6)) },
+		func() error { return verify.Pause(ctx, n.seconds(0.02, 0.6)) },
 		s.Kill, s.Start)
 }
 
@@ -25,7 +26,7 @@ func freeze(ctx context.Context, n *Nemesis) error {
 	if err := s.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	return then(pause(ctx, n.seconds(1, 13)), func() error { return s.Signal(syscall.SIGCONT) })
+	return then(verify.Pause(ctx, n.seconds(1, 13)), func() error { return s.Signal(syscall.SIGCONT) })
 }
 
 func redeploy(ctx context.Context, n *Nemesis) error {
@@ -40,7 +41,7 @@ func clock(ctx context.Context, n *Nemesis) error {
 	if err := n.house.SetClock(n.stepped); err != nil {
 		return err
 	}
-	return pause(ctx, n.seconds(0.5, 3))
+	return verify.Pause(ctx, n.seconds(0.5, 3))
 }
 
 func rules(ctx context.Context, n *Nemesis) error {
