@@ -80,7 +80,7 @@ func (a *App) logGauges(s *source) {
 	gauge("max_bytes", "What it may take: ORGCAST_LOG_BYTES.", func(*eventlog.Log, eventlog.Stats) float64 { return float64(a.config.LogBytes) })
 	gauge("deleted_bytes", "What was deleted of the log and lies in its tables still, before compression.", func(_ *eventlog.Log, st eventlog.Stats) float64 { return float64(st.Deleted) })
 	gauge("floors", "Organizations that can't be resumed as far back as the log reaches, because they were purged or over their share; at most 65536.", func(_ *eventlog.Log, st eventlog.Stats) float64 { return float64(st.Floors) })
-	gauge("purges_waiting", "Organizations whose events can't be read any more and are still to be deleted.", func(_ *eventlog.Log, st eventlog.Stats) float64 { return float64(st.Purging) })
+	gauge("purges_waiting", "Deleted and purged organizations whose events are still to be deleted.", func(_ *eventlog.Log, st eventlog.Stats) float64 { return float64(st.Purging) })
 	gauge("free_bytes", "Free space of its disk; NaN where the system does not tell.", func(_ *eventlog.Log, st eventlog.Stats) float64 {
 		if st.FreeBytes < 0 {
 			return math.NaN()

@@ -62,9 +62,10 @@ func (b *Batch) Event(e *orgcast.Event) {
 }
 
 // Purge hides, when the batch is appended, what the log holds of an organization
-// below the position: the transaction deletes it. The transaction's own events stay,
-// for those whom it removes; all of it is deleted by and by (see sweep.go). Of a
-// transaction in parts it belongs to the last one.
+// below the position from who comes then: the transaction deletes it. Who reads it
+// already reads on, up to the transaction's own events, which remove him; all of it is
+// deleted by and by (see sweep.go). Of a transaction in parts it belongs to the last
+// one.
 func (b *Batch) Purge(organization orgcast.OrganizationID) { b.end(organization, false) }
 
 // Anew says that the transaction makes an organization. If the log holds anything of

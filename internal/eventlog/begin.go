@@ -62,7 +62,7 @@ func (l *Log) wipe(ctx context.Context) error {
 	l.mu.Lock()
 	l.ready, l.identity, l.epoch = false, Identity{}, 0
 	l.floor, l.segments = orgcast.Cursor{}, nil
-	l.purged, l.purging = map[orgcast.OrganizationID]orgcast.Cursor{}, map[orgcast.OrganizationID]orgcast.LSN{}
+	l.purged, l.purging = map[orgcast.OrganizationID]orgcast.Cursor{}, map[orgcast.OrganizationID]purge{}
 	l.mu.Unlock()
 	l.ledger.set(segmentTally{})
 	l.open, l.high = openTransaction{}, orgcast.Cursor{}

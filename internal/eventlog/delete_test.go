@@ -30,8 +30,8 @@ func deleteOrganization(t *testing.T, log *eventlog.Log, o orgcast.OrganizationI
 }
 
 // TestADeletedOrganizationIsHiddenAtOnceAndGoneInTime: whom the transaction removes
-// reads it, and nobody reads what lies below; a while later there is nothing, in the
-// files either.
+// reads on up to it, and nobody begins to read what lies below; a while later there is
+// nothing, in the files either.
 func TestADeletedOrganizationIsHiddenAtOnceAndGoneInTime(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	canary, kept := "canary-"+rand.Text(), "kept-"+rand.Text()
@@ -52,8 +52,8 @@ func TestADeletedOrganizationIsHiddenAtOnceAndGoneInTime(t *testing.T) {
 		if got := eventlogtest.Read(t, log, "org_1", log.FloorOf("org_1"), eventlogtest.At(1<<62, 0)); len(got) != 1 || log.FloorOf("org_1").LSN+1 != before {
 			t.Fatalf("%d events are read above %s, of the transaction at %s", len(got), log.FloorOf("org_1"), before)
 		}
-		if err := log.Read(t.Context(), "org_1", begin, eventlogtest.At(1<<62, 0), nil); !errors.Is(err, eventlog.ErrBelowFloor) {
-			t.Fatalf("read from before: %v", err)
+		if n := len(eventlogtest.Read(t, log, "org_1", begin, eventlogtest.At(1<<62, 0))); n != 301 {
+			t.Fatalf("who is behind reads %d events of 301", n)
 		}
 		settle(log)
 	}
@@ -66,6 +66,9 @@ func TestADeletedOrganizationIsHiddenAtOnceAndGoneInTime(t *testing.T) {
 	mustKeep(t, log)
 	if s := log.Stats(); s.Events != 300 || s.Purging != 0 || s.Deleted != 0 || purged != 301 {
 		t.Fatalf("after the hour %d events are left, %d wait, %d bytes lie in tables, %d are purged", s.Events, s.Purging, s.Deleted, purged)
+	}
+	if err := log.Read(t.Context(), "org_1", begin, eventlogtest.At(1<<62, 0), nil); !errors.Is(err, eventlog.ErrBelowFloor) {
+		t.Fatalf("after the hour, read from before: %v", err)
 	}
 	mustClose(t, log)
 	log = open(t, dir, o)
@@ -108,8 +111,8 @@ func TestANewOrganizationOfAnOldNameStartsEmpty(t *testing.T) {
 				if len(got) != 1 || got[0].Cursor.LSN != lsn {
 					t.Fatalf("the new one reads %d events", len(got))
 				}
-				if err := log.Read(t.Context(), "a", cursor, eventlogtest.At(1<<62, 0), nil); !errors.Is(err, eventlog.ErrBelowFloor) {
-					t.Fatalf("an old cursor: %v", err)
+				if floor := log.FloorOf("a"); cursor.Compare(floor) >= 0 {
+					t.Fatalf("an old cursor, %s, is good: the floor is %s", cursor, floor)
 				}
 				clock.move(time.Hour)
 				mustKeep(t, log)
@@ -119,6 +122,63 @@ func TestANewOrganizationOfAnOldNameStartsEmpty(t *testing.T) {
 			}
 			mustClose(t, log)
 		})
+	}
+}
+
+// TestWhoIsBehindADeletionReadsOnUntilNobodyIs: one that was deleted shortly before
+// the others go does not take its last events with them; a log that needs room gives
+// him a minute, and what an operator has purged is gone at once.
+func TestWhoIsBehindADeletionReadsOnUntilNobodyIs(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		waits time.Duration
+		purge func(*testing.T, *eventlog.Log, *clock)
+		left  int
+	}{
+		{"the others go", time.Minute, func(t *testing.T, log *eventlog.Log, _ *clock) { mustKeep(t, log) }, 21},
+		{"it goes with the others", 30 * time.Minute, func(t *testing.T, log *eventlog.Log, _ *clock) { mustKeep(t, log) }, 0},
+		{"room is needed", 59 * time.Second, mustTrim, 21},
+		{"room is needed, and it was long ago", time.Minute, mustTrim, 0},
+		{"an operator", 0, func(t *testing.T, log *eventlog.Log, _ *clock) {
+			if _, err := log.Purge(t.Context(), "behind"); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"one of its name is there again", 0, func(t *testing.T, log *eventlog.Log, clock *clock) {
+			log.Batch().Anew("behind")
+			appendAt(t, log, clock.now(), eventlogtest.Event("behind", log.Position()+9, 0))
+		}, 22},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			clock := newClock()
+			log := open(t, "log", eventlog.Options{FS: vfs.NewMem(), Now: clock.now, MaxAge: 1 << 60})
+			eventlogtest.Begin(t, log)
+			begin := log.Floor()
+			for range 20 {
+				appendAt(t, log, clock.now(), eventlogtest.Event("behind", log.Position()+9, 0), eventlogtest.Event("other", log.Position()+9, 8))
+			}
+			deleteOrganization(t, log, "other", "")
+			clock.move(time.Hour - c.waits)
+			deleteOrganization(t, log, "behind", "")
+			clock.move(c.waits)
+			c.purge(t, log, clock)
+			n := 0
+			err := log.Read(t.Context(), "behind", begin, eventlogtest.At(1<<62, 0), func(*orgcast.Event) bool { n++; return true })
+			if n != c.left || (c.left == 0) != errors.Is(err, eventlog.ErrBelowFloor) || c.left > 0 && err != nil {
+				t.Errorf("who is behind reads %d events, want %d: %v", n, c.left, err)
+			}
+			if begin.Compare(log.FloorOf("behind")) >= 0 {
+				t.Errorf("who comes now is let in below the deletion, from %s", log.FloorOf("behind"))
+			}
+			mustClose(t, log)
+		})
+	}
+}
+
+func mustTrim(t *testing.T, log *eventlog.Log, _ *clock) {
+	t.Helper()
+	if err := log.Trim(1); err != nil {
+		t.Fatal(err)
 	}
 }
 

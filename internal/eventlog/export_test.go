@@ -13,6 +13,13 @@ import (
 // what is due.
 func (l *Log) Keep() error { return errors.Join(l.bearWitness(), l.keep(), l.sweepOnce()) }
 
+// KeptOf is where an organization begins for who reads it already.
+func (l *Log) KeptOf(organization orgcast.OrganizationID) orgcast.Cursor {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.keptOf(organization)
+}
+
 // Trim gives up so many bytes, before compression, of those over their share, as if the
 // log was above its bound, and rewrites what that leaves.
 func (l *Log) Trim(need uint64) error {
@@ -21,7 +28,7 @@ func (l *Log) Trim(need uint64) error {
 		return err
 	}
 	defer l.unlockSweep()
-	if err := errors.Join(l.deleteHidden(ctx), l.trimBytes(ctx, need)); err != nil {
+	if err := errors.Join(l.purgeThrough(ctx, l.waiting(leaveAfter)), l.trimBytes(ctx, need)); err != nil {
 		return err
 	}
 	for _, id := range l.segmentIDs() {

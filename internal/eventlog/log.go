@@ -36,10 +36,8 @@ type Log struct {
 	// purged are the floors of organizations that were purged, or lost their oldest
 	// events, above floor: maxFloors of them, and retention outlives them.
 	purged map[orgcast.OrganizationID]orgcast.Cursor
-	// purging are those of them whose events are to be deleted, up to a position;
-	// waiting is since when one has waited (our clock).
-	purging  map[orgcast.OrganizationID]orgcast.LSN
-	waiting  int64
+	// purging are those of them whose events are to be deleted.
+	purging  map[orgcast.OrganizationID]purge
 	segments []segment // ascending; replaced, but for the last, never changed
 	closed   bool
 

@@ -25,8 +25,14 @@ type model struct {
 	position orgcast.LSN
 	floor    orgcast.Cursor
 	purged   map[orgcast.OrganizationID]orgcast.Cursor
-	// waits are the organizations that the application deleted, up to where.
-	waits map[orgcast.OrganizationID]orgcast.LSN
+	waits    map[orgcast.OrganizationID]waiting
+}
+
+// waiting is an organization that the application deleted.
+type waiting struct {
+	through orgcast.LSN
+	kept    orgcast.Cursor // from where it can be read on
+	since   time.Time
 }
 
 // floorOf is where an organization begins.
@@ -35,6 +41,14 @@ func (m *model) floorOf(org orgcast.OrganizationID) orgcast.Cursor {
 		return c
 	}
 	return m.floor
+}
+
+// keptOf is where it begins for who reads it already.
+func (m *model) keptOf(org orgcast.OrganizationID) orgcast.Cursor {
+	if w, ok := m.waits[org]; ok {
+		return w.kept
+	}
+	return m.floorOf(org)
 }
 
 func (m *model) read(org orgcast.OrganizationID, after, upTo orgcast.Cursor) []string {
@@ -206,7 +220,11 @@ func (m *machine) reopen(t *rapid.T) {
 	}
 	m.parts, m.staged = nil, nil
 	m.open(t)
-	m.deleteWaiting()
+	m.deleteWaiting(0, false)
+	for org, w := range m.waits {
+		w.since = m.clock.now()
+		m.waits[org] = w
+	}
 	m.check(t)
 	m.pass(t, 0)
 }
@@ -233,9 +251,9 @@ func (m *machine) readSome(t *rapid.T) {
 		got = append(got, eventText(e))
 		return len(got) < limit
 	})
-	if after.Compare(m.floorOf(org)) < 0 {
+	if after.Compare(m.keptOf(org)) < 0 {
 		if !errors.Is(err, eventlog.ErrBelowFloor) || len(got) > 0 {
-			t.Fatalf("%q from %s, below %s: read %q, %v", org, after, m.floorOf(org), got, err)
+			t.Fatalf("%q from %s, below %s: read %q, %v", org, after, m.keptOf(org), got, err)
 		}
 		return
 	}
@@ -291,30 +309,49 @@ func (m *machine) endings(t *rapid.T, end orgcast.LSN) {
 			m.log.Batch().Purge(org)
 		}
 		now[org] = true
-		m.waits[org] = through
+		m.waits[org] = waiting{through, m.keptOf(org), m.clock.now()}
 	}
 	for org := range now {
 		m.purged[org] = orgcast.Position(eventlogtest.Epoch, m.position)
 	}
 }
 
-// deleteWaiting is what a start does, and the sweeper in its time.
-func (m *machine) deleteWaiting() {
-	for org, through := range m.waits {
-		if at := orgcast.Position(eventlogtest.Epoch, through); at.Compare(m.purged[org]) > 0 {
-			m.purged[org] = at
-		}
-		m.lose(org)
+// longest is how long one waits already.
+func (m *machine) longest() (d time.Duration) {
+	for _, w := range m.waits {
+		d = max(d, m.clock.now().Sub(w.since))
 	}
-	clear(m.waits)
+	return d
 }
 
-// lose deletes an organization's events up to its floor.
-func (m *machine) lose(org orgcast.OrganizationID) {
+// deleteWaiting is what a start does, and the sweeper in its time, with those who wait
+// that long. What is not rewritten then waits for that, with nothing to be read.
+func (m *machine) deleteWaiting(least time.Duration, rewritten bool) {
+	for org, w := range m.waits {
+		if m.clock.now().Sub(w.since) < least {
+			continue
+		}
+		if at := orgcast.Position(eventlogtest.Epoch, w.through); at.Compare(m.purged[org]) > 0 {
+			m.purged[org] = at
+		}
+		m.lose(org, m.purged[org])
+		if rewritten {
+			delete(m.waits, org)
+		} else {
+			m.waits[org] = waiting{w.through, m.purged[org], w.since}
+		}
+	}
+}
+
+// lose deletes an organization's events up to a floor.
+func (m *machine) lose(org orgcast.OrganizationID, floor orgcast.Cursor) {
 	m.events = slices.DeleteFunc(slices.Clone(m.events), func(e orgcast.Event) bool {
-		return e.Organization == org && e.Cursor.Compare(m.purged[org]) <= 0
+		return e.Organization == org && e.Cursor.Compare(floor) <= 0
 	})
 }
+
+// wait is less than the hour after which all goes that has waited for half of it.
+func (m *machine) wait(t *rapid.T) { m.pass(t, 25*time.Minute) }
 
 func (m *machine) sweep(t *rapid.T) { m.pass(t, time.Hour) }
 
@@ -328,7 +365,9 @@ func (m *machine) pass(t *rapid.T, d time.Duration) {
 	if err := m.log.Keep(); err != nil {
 		t.Fatal(err)
 	}
-	m.deleteWaiting()
+	if m.longest() >= time.Hour {
+		m.deleteWaiting(30*time.Minute, true)
+	}
 }
 
 // sizes is how many bytes each organization has.
@@ -345,9 +384,7 @@ func (m *machine) sizes() map[orgcast.OrganizationID]uint64 {
 // his oldest events.
 func (m *machine) trim(t *rapid.T) {
 	need := rapid.Uint64Range(1, 2000).Draw(t, "need")
-	for org := range m.waits {
-		m.lose(org)
-	}
+	m.deleteWaiting(time.Minute, false)
 	before := m.sizes()
 	above := func(level uint64) (sum uint64) {
 		for org, n := range before {
@@ -365,13 +402,22 @@ func (m *machine) trim(t *rapid.T) {
 		t.Fatal(err)
 	}
 	for org := range before {
-		switch floor := m.log.FloorOf(org); {
-		case floor.Compare(m.floorOf(org)) < 0, org == orgcast.Everyone && floor != m.floor, floor != m.floorOf(org) && above(0) < need:
-			t.Fatalf("the floor of %q is %s, it was %s", org, floor, m.floorOf(org))
-		case floor != m.floorOf(org):
-			m.purged[org] = floor
-			m.lose(org)
+		switch floor := m.log.KeptOf(org); {
+		case floor.Compare(m.keptOf(org)) < 0, org == orgcast.Everyone && floor != m.floor, floor != m.keptOf(org) && above(0) < need:
+			t.Fatalf("the floor of %q is %s, it was %s", org, floor, m.keptOf(org))
+		case floor != m.keptOf(org):
+			m.lose(org, floor)
 			*m.cut++
+			if w, waits := m.waits[org]; waits {
+				w.kept = floor
+				m.waits[org] = w
+			}
+			if floor.Compare(m.floorOf(org)) > 0 {
+				m.purged[org] = floor
+			}
+		}
+		if m.log.FloorOf(org) != m.floorOf(org) {
+			t.Fatalf("who comes to %q begins at %s, want %s", org, m.log.FloorOf(org), m.floorOf(org))
 		}
 	}
 	for org, left := range m.sizes() {
@@ -414,7 +460,7 @@ func TestLogIsAsGoodAsASliceAndAMap(t *testing.T) {
 		m := &machine{fs: vfs.NewMem(), clock: newClock(), cut: &cut, model: model{
 			state:    map[string]string{},
 			purged:   map[orgcast.OrganizationID]orgcast.Cursor{},
-			waits:    map[orgcast.OrganizationID]orgcast.LSN{},
+			waits:    map[orgcast.OrganizationID]waiting{},
 			position: eventlogtest.Start,
 			floor:    orgcast.Position(eventlogtest.Epoch, eventlogtest.Start),
 		}}
@@ -432,7 +478,7 @@ func TestLogIsAsGoodAsASliceAndAMap(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"commit": m.commit, "commit again": m.commit, "part": m.part, "keepalive": m.keepalive,
 			"read": m.readSome, "read again": m.readSome, "reopen": m.reopen, "purge": m.purge,
-			"sweep": m.sweep, "segment": m.segment, "trim": m.trim, "": m.check,
+			"sweep": m.sweep, "wait": m.wait, "segment": m.segment, "trim": m.trim, "": m.check,
 		})
 	})
 	if cut < 10 {

@@ -67,7 +67,7 @@ func open(dir string, o Options) (*Log, error) {
 		sweep:     make(chan struct{}, 1),
 		stirred:   make(chan struct{}, 1),
 		purged:    map[orgcast.OrganizationID]orgcast.Cursor{},
-		purging:   map[orgcast.OrganizationID]orgcast.LSN{},
+		purging:   map[orgcast.OrganizationID]purge{},
 		closing:   make(chan struct{}),
 		rewritten: make(chan struct{}, 1),
 	}

@@ -46,8 +46,8 @@ type Options struct {
 	// held back in a reserve file. Default 256 MiB; negative: never look.
 	MinFree int64
 	// RewriteAfter is how long the events of an organization that the application
-	// deleted, which nobody can read any more, lie in the tables at most while the log
-	// is open. Default 1 h.
+	// deleted, which nobody begins to read any more, lie in the tables at most while the
+	// log is open. Default 1 h.
 	RewriteAfter time.Duration
 	// Replays is how many readers may read at once. Default 4.
 	Replays int

@@ -113,7 +113,7 @@ func (l *Log) raise(organization orgcast.OrganizationID) (through orgcast.LSN, e
 	through = l.Position()
 	floor := orgcast.Position(l.epoch, through)
 	l.purged[organization] = floor
-	l.wait(organization, through)
+	l.purging[organization] = purge{through, floor, l.opts.Now()}
 	l.mu.Unlock()
 	b := l.db.NewBatch()
 	err = errors.Join(

@@ -1,7 +1,6 @@
 package eventlog
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ const maxFloors = 1 << 16
 
 // FloorOf is the lowest cursor that the organization can be resumed from without
 // a gap: the log's floor, or its own, where it was purged or lost its oldest events.
+// Who begins to read asks it first: see [Log.Read].
 func (l *Log) FloorOf(organization orgcast.OrganizationID) orgcast.Cursor {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -51,16 +51,6 @@ func (l *Log) loadPurged() error {
 		}
 	}
 	return errors.Join(err, it.Error(), it.Close())
-}
-
-// deletePending deletes, at Open, the events of organizations that wait.
-func (l *Log) deletePending() error {
-	for some := range slices.Chunk(slices.Collect(maps.Keys(l.purging)), removeAtOnce) {
-		if err := l.purgeThrough(context.Background(), some, l.purging); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // loadGarbage reads what is deleted and not rewritten.

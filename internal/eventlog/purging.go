@@ -1,9 +1,11 @@
 package eventlog
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -17,9 +19,18 @@ type ending struct {
 	anew         bool
 }
 
+// purge is what waits to be deleted of one organization.
+type purge struct {
+	through orgcast.LSN // or up to its floor, if that is higher
+	// kept is its floor as those have it who read it already: what lies above is there
+	// still. Who comes now is held against the floor.
+	kept  orgcast.Cursor
+	since time.Time // our clock
+}
+
 // hide puts into the batch what it says of organizations: their floors rise to the
-// position, below which nothing of them is read any more, and what they have waits to
-// be deleted: up to the floor if the organization is there again, else up to end.
+// position, below which nobody begins to read them any more, and what they have waits
+// to be deleted: up to the floor if the organization is there again, else up to end.
 func (l *Log) hide(b *Batch, end orgcast.LSN) (hidden map[orgcast.OrganizationID]orgcast.LSN, err error) {
 	for _, e := range b.endings {
 		through := end
@@ -60,18 +71,38 @@ func (l *Log) hid(hidden map[orgcast.OrganizationID]orgcast.LSN) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := l.opts.Now()
 	for organization, through := range hidden {
+		l.purging[organization] = purge{through, l.keptOf(organization), now}
 		l.purged[organization] = orgcast.Position(l.epoch, l.Position())
-		l.wait(organization, through)
 	}
 }
 
-// wait puts an organization among those whose events are to be deleted. mu is held.
-func (l *Log) wait(organization orgcast.OrganizationID, through orgcast.LSN) {
-	if len(l.purging) == 0 {
-		l.waiting = l.opts.Now().UnixNano()
+// keptOf is the lowest cursor from which whoever reads the organization already reads
+// on without a gap. mu is held.
+func (l *Log) keptOf(organization orgcast.OrganizationID) orgcast.Cursor {
+	p, waits := l.purging[organization]
+	switch {
+	case !waits:
+		return l.floorOf(organization)
+	case p.kept.Compare(l.floor) < 0:
+		return l.floor
 	}
-	l.purging[organization] = through
+	return p.kept
+}
+
+// waiting are those whose events wait to be deleted, for so long at least.
+func (l *Log) waiting(least time.Duration) map[orgcast.OrganizationID]orgcast.LSN {
+	now := l.opts.Now()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	some := map[orgcast.OrganizationID]orgcast.LSN{}
+	for organization, p := range l.purging {
+		if now.Sub(p.since) >= least {
+			some[organization] = p.through
+		}
+	}
+	return some
 }
 
 // purgedThrough forgets those whose events are deleted, unless they were purged again
@@ -88,7 +119,7 @@ func (l *Log) purgedThrough(begins uint64, done map[orgcast.OrganizationID]orgca
 	l.mu.Lock()
 	var err error
 	for organization, through := range done {
-		if now, ok := l.purging[organization]; ok && now == through {
+		if now, ok := l.purging[organization]; ok && now.through == through {
 			delete(l.purging, organization)
 			err = errors.Join(err, b.Delete(pendingKey(organization), nil))
 		}
@@ -131,11 +162,12 @@ func (l *Log) loadPending() error {
 			err = fmt.Errorf("%w: a purge has %d bytes", errDamaged, len(v))
 		}
 		if err == nil {
-			l.purging[orgcast.OrganizationID(it.Key()[1:])] = orgcast.LSN(binary.BigEndian.Uint64(v))
+			organization := orgcast.OrganizationID(it.Key()[1:])
+			l.purging[organization] = purge{orgcast.LSN(binary.BigEndian.Uint64(v)), l.floorOf(organization), l.opts.Now()}
 		}
 	}
 	if err := errors.Join(err, it.Error(), it.Close()); err != nil {
 		return err
 	}
-	return l.deletePending()
+	return l.purgeThrough(context.Background(), l.waiting(0))
 }

@@ -21,7 +21,10 @@ const readCheck = 256
 // deadline of seconds: a reader keeps the files that it began with from being
 // removed.
 //
-// ErrBelowFloor: some of the events are retired or purged; none was passed to fn.
+// ErrBelowFloor: some of the events are retired or purged; none was passed to fn. The
+// events of an organization that the application deleted can be read for a while by who
+// has read up to after already: who begins with after must hold it against
+// [Log.FloorOf] first.
 // ErrOtherEpoch, ErrEmpty, ErrClosed: likewise.
 func (l *Log) Read(ctx context.Context, organization orgcast.OrganizationID, after, upTo orgcast.Cursor,
 	fn func(e *orgcast.Event) bool) (err error) {
@@ -88,7 +91,7 @@ func (l *Log) segmentsBetween(organization orgcast.OrganizationID, after, upTo o
 		return nil, ErrEmpty
 	case after.Epoch != l.epoch || upTo.Epoch != l.epoch:
 		return nil, ErrOtherEpoch
-	case after.Compare(l.floorOf(organization)) < 0:
+	case after.Compare(l.keptOf(organization)) < 0:
 		return nil, ErrBelowFloor
 	case upTo.Compare(after) <= 0:
 		return nil, nil

@@ -24,7 +24,7 @@ type cut struct {
 // measured here is deleted by somebody else.
 type removal struct {
 	begins, discards uint64 // of the log, when it was measured
-	// floors are raised first; a floor that is higher stays.
+	// floors are raised first, for those too who read already; one that is higher stays.
 	floors map[orgcast.OrganizationID]orgcast.Cursor
 	cuts   []cut
 	// whole are closed segments in which all events lie below their organizations'
@@ -114,6 +114,10 @@ func (l *Log) remove(r *removal) (events, bytes uint64, err error) {
 	b := l.db.NewBatch()
 	l.mu.Lock()
 	for organization, floor := range r.floors {
+		if p, waits := l.purging[organization]; waits && floor.Compare(p.kept) > 0 {
+			p.kept = floor
+			l.purging[organization] = p
+		}
 		if floor.Compare(l.floorOf(organization)) <= 0 {
 			continue
 		}

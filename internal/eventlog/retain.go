@@ -69,7 +69,7 @@ func (l *Log) keep() error {
 	if err := l.keepOld(l.closedSegments(), low); err != nil {
 		return err
 	}
-	if l.over.Load() || l.due() || l.ledger.closing() {
+	if _, due := l.due(); due || l.over.Load() || l.ledger.closing() {
 		l.stir()
 	}
 	return nil

@@ -88,7 +88,7 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 	l.begins.Add(1) // who is about to remove something has nothing to remove
 	l.mu.Lock()
 	l.identity, l.segments = id, nil
-	l.purging = map[orgcast.OrganizationID]orgcast.LSN{}
+	l.purging = map[orgcast.OrganizationID]purge{}
 	l.mu.Unlock()
 	l.ledger.set(segmentTally{})
 	if l.opts.Hooks.Retired != nil {

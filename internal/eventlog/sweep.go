@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,15 +11,19 @@ import (
 
 // The sweeper does what takes long, beside the appends: it gives up the oldest events
 // of organizations that are over their share (trim.go), and deletes those of
-// organizations that the application deleted. A purged organization's events can't be
-// read from the commit on that deletes it. But to delete few events from a table costs
-// as much as to rewrite the table; and those whom that commit removes still read their
-// own removal. So the events lie until RewriteAfter has passed, those of the deleting
-// transaction with them, and all that waits is deleted together.
+// organizations that the application deleted. From the commit on that deletes it nobody
+// begins to read an organization's events. But those whom that commit removes may be
+// behind: they read up to their own removal. And to delete few events from a table
+// costs as much as to rewrite the table. So the events lie until RewriteAfter has
+// passed, and all that has waited for half of it is deleted together.
 
 // maxPending is how many purged organizations wait at most: beyond it they wait no
 // longer.
 const maxPending = 8192
+
+// leaveAfter is how long they wait at least when the log needs room: nobody who is
+// further behind is still coming.
+const leaveAfter = time.Minute
 
 // removeAtOnce is how many organizations' events are deleted in one batch.
 const removeAtOnce = 1024
@@ -78,8 +83,8 @@ func (l *Log) sweepOnce() error {
 			return err
 		}
 	}
-	if l.due() {
-		return l.purgePending(ctx)
+	if least, due := l.due(); due {
+		return l.purgePending(ctx, least)
 	}
 	return nil
 }
@@ -114,30 +119,25 @@ func (l *Log) storeClosed() error {
 	return nil
 }
 
-// due tells whether what was purged has waited long enough.
-func (l *Log) due() bool {
+// due tells whether somebody has waited long enough to be deleted, and how long those
+// have waited at least that go with him.
+func (l *Log) due() (least time.Duration, due bool) {
 	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return len(l.purging) > 0 &&
-		(len(l.purging) > maxPending || l.opts.Now().Sub(time.Unix(0, l.waiting)) >= l.opts.RewriteAfter)
+	waits := len(l.purging)
+	l.mu.RUnlock()
+	if waits > maxPending {
+		return 0, true
+	}
+	return l.opts.RewriteAfter / 2, len(l.waiting(l.opts.RewriteAfter)) > 0
 }
 
-// purgePending deletes the events of the purged organizations that wait, and rewrites
-// the tables that held any.
-func (l *Log) purgePending(ctx context.Context) error {
+// purgePending deletes the events of the purged organizations that have waited for so
+// long at least, and rewrites the tables that held any.
+func (l *Log) purgePending(ctx context.Context, least time.Duration) error {
 	begins := l.begins.Load()
-	l.mu.Lock()
-	pending := make(map[orgcast.OrganizationID]orgcast.LSN, len(l.purging))
-	names := make([]orgcast.OrganizationID, 0, len(l.purging))
-	for organization, through := range l.purging {
-		pending[organization], names = through, append(names, organization)
-	}
-	l.waiting = l.opts.Now().UnixNano() // those that come now
-	l.mu.Unlock()
-	for some := range slices.Chunk(names, removeAtOnce) {
-		if err := l.purgeThrough(ctx, some, pending); err != nil {
-			return err
-		}
+	pending := l.waiting(least)
+	if err := l.purgeThrough(ctx, pending); err != nil {
+		return err
 	}
 	for _, id := range l.segmentIDs() {
 		if l.garbageOf(id) == 0 {
@@ -151,21 +151,27 @@ func (l *Log) purgePending(ctx context.Context) error {
 }
 
 // purgeThrough deletes what organizations have up to the ends of the transactions that
-// purged them. A nil through is their floors alone.
-func (l *Log) purgeThrough(ctx context.Context, organizations []orgcast.OrganizationID, through map[orgcast.OrganizationID]orgcast.LSN) error {
-	r := l.newRemoval()
-	floors := map[orgcast.OrganizationID]orgcast.Cursor{}
-	l.mu.RLock()
-	for _, organization := range organizations {
-		floor := l.floorOf(organization)
-		if at := orgcast.Position(l.epoch, through[organization]); at.Compare(floor) > 0 {
-			floor = at
-			r.floors[organization] = floor
+// purged them, or up to their floors.
+func (l *Log) purgeThrough(ctx context.Context, through map[orgcast.OrganizationID]orgcast.LSN) error {
+	for some := range slices.Chunk(slices.Collect(maps.Keys(through)), removeAtOnce) {
+		if err := l.purgeSome(ctx, some, through); err != nil {
+			return err
 		}
-		floors[organization] = floor
+	}
+	return nil
+}
+
+func (l *Log) purgeSome(ctx context.Context, some []orgcast.OrganizationID, through map[orgcast.OrganizationID]orgcast.LSN) error {
+	r := l.newRemoval()
+	l.mu.RLock()
+	for _, organization := range some {
+		r.floors[organization] = l.floorOf(organization)
+		if at := orgcast.Position(l.epoch, through[organization]); at.Compare(r.floors[organization]) > 0 {
+			r.floors[organization] = at
+		}
 	}
 	l.mu.RUnlock()
-	if err := l.measureBelow(ctx, r, floors); err != nil {
+	if err := l.measureBelow(ctx, r, r.floors); err != nil {
 		return err
 	}
 	events, bytes, err := l.remove(r)

@@ -30,7 +30,7 @@ func (l *Log) trim(ctx context.Context) error {
 	if l.used() <= l.opts.MaxBytes {
 		return nil
 	}
-	if err := l.deleteHidden(ctx); err != nil {
+	if err := l.purgeThrough(ctx, l.waiting(leaveAfter)); err != nil {
 		return err
 	}
 	need, err := l.need()
@@ -51,22 +51,6 @@ func (l *Log) trim(ctx context.Context) error {
 		return nil // told by Failed, or over
 	}
 	return l.retireOver(l.closedSegments())
-}
-
-// deleteHidden deletes of those who wait what nobody can read any more.
-func (l *Log) deleteHidden(ctx context.Context) error {
-	l.mu.RLock()
-	waiting := make([]orgcast.OrganizationID, 0, len(l.purging))
-	for organization := range l.purging {
-		waiting = append(waiting, organization)
-	}
-	l.mu.RUnlock()
-	for some := range slices.Chunk(waiting, removeAtOnce) {
-		if err := l.purgeThrough(ctx, some, nil); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // need is how many bytes before compression must be deleted. What was deleted and is

@@ -21,8 +21,9 @@ type Page struct {
 	// nothing more is known to lie between.
 	Cursor orgcast.Cursor
 	// Reset, if not empty, says why the client must refetch before it goes on from
-	// Cursor. Then there are no events. One that comes after events is left to the
-	// page after this one.
+	// Cursor. Rows that moved do not end a page, of which a transaction may have
+	// thousands: what is fetched behind the page has all of it. Beside any other reason
+	// there are no events: one that comes after some is left to the page after this one.
 	Reset orgcast.ResetReason
 	// Ahead says that the client's cursor lies beyond where the feed is. Whether
 	// it lies beyond the database, too, is known after [Stream.Confirmed].
@@ -45,10 +46,10 @@ func (s *Stream) Fill(p *Page, now time.Time) (st Step) {
 	feed, upTo, end := s.look(now)
 	defer func() {
 		s.control = nil // words of a stream: a page has none
-		if s.broken != "" {
-			p.reset(s.broken, s.cursor)
+		if s.broken != "" && p.empty() {
+			p.Reset, p.Cursor = s.broken, s.cursor
 		}
-		st.Done = st.Done || p.Reset != ""
+		st.Done = st.Done || s.broken != ""
 	}()
 	if s.broken != "" {
 		st.Done = true
@@ -65,7 +66,7 @@ func (s *Stream) Fill(p *Page, now time.Time) (st Step) {
 			st.More = s.cursor.Compare(upTo) < 0
 		}
 	}
-	if len(p.Events) == 0 {
+	if p.empty() {
 		p.Cursor = s.cursor
 	}
 	over := s.over(end, upTo, now)
@@ -76,7 +77,7 @@ func (s *Stream) Fill(p *Page, now time.Time) (st Step) {
 		p.Ended, p.Cursor, st.Done = over.reason, s.cursor, true
 		s.reason = string(over.reason)
 	case st.More:
-	case len(p.Events) > 0:
+	case !p.empty():
 		p.Cursor, st.Done = s.cursor, true
 	default:
 		if p.Ahead = s.ahead(); p.Ahead {
@@ -87,7 +88,7 @@ func (s *Stream) Fill(p *Page, now time.Time) (st Step) {
 }
 
 // take puts the runs up to a cursor, of one event each, into the page. It tells
-// whether the page is full: the stream then stands behind its last event.
+// whether the page is full: the stream then stands behind the last that is in it.
 func (s *Stream) take(p *Page, runs []run, upTo orgcast.Cursor) (full bool) {
 	before := len(p.Events)
 	for _, r := range runs {
@@ -95,9 +96,8 @@ func (s *Stream) take(p *Page, runs []run, upTo orgcast.Cursor) (full bool) {
 			break
 		}
 		if r.kind == orgcast.KindReset {
-			p.reset(orgcast.ResetMoved, r.last)
-			full = true
-			break
+			p.Reset, p.Cursor = orgcast.ResetMoved, r.last
+			continue
 		}
 		data := sse.Data(r.frames)
 		if n := len(p.Events); n > 0 && (n == p.Limit || p.bytes+len(data) > p.MaxBytes) {
@@ -117,9 +117,5 @@ func (s *Stream) take(p *Page, runs []run, upTo orgcast.Cursor) (full bool) {
 	return full
 }
 
-// reset notes a reset, unless there are events before it: they go first.
-func (p *Page) reset(reason orgcast.ResetReason, at orgcast.Cursor) {
-	if len(p.Events) == 0 {
-		p.Reset, p.Cursor = reason, at
-	}
-}
+// empty tells whether there is nothing in the page to be told.
+func (p *Page) empty() bool { return len(p.Events) == 0 && p.Reset == "" }

@@ -402,10 +402,22 @@ func TestAPageIsCountedAsAStreamAndTakesNoMoreThanItMay(t *testing.T) {
 			t.Errorf("on from %v: %d events", p.Cursor, len(rest.Events))
 		}
 	}
+	var moves []orgcast.Event // of one transaction
+	for i := range uint64(300) {
+		moves = append(moves, makeEvent(at(300, 8*i), "a", orgcast.KindReset, 0, orgcast.Audience{}, 0))
+	}
+	log.append(moves...)
+	h.Dispatch(302, moves, nil, nil, false)
+	commit(h, log, 310, 50)
+	if p := page(at(150, 0), 5, 1<<20); len(p.Events) != 5 || p.Reset != orgcast.ResetMoved || p.Cursor != at(300, 8*299) {
+		t.Errorf("a page over what moved has %d events, reset %q, up to %v", len(p.Events), p.Reset, p.Cursor)
+	} else if p = page(p.Cursor, 5, 1<<20); len(p.Events) != 1 || p.Reset != "" {
+		t.Errorf("the page after it has %d events, reset %q", len(p.Events), p.Reset)
+	}
 	if old := page(at(1, 0), 100, 1<<20); old.Reset != orgcast.ResetTooOld || old.Cursor != h.Position() || len(old.Events) > 0 {
 		t.Errorf("below the floor: %+v", old)
 	}
-	if len(counted) != 20 || counted[0] != "opened" || counted[1] != "closed page" || delivered != 25 {
+	if len(counted) != 24 || counted[0] != "opened" || counted[1] != "closed page" || delivered != 31 {
 		t.Errorf("%d events delivered, %q", delivered, counted)
 	}
 }

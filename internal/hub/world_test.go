@@ -46,6 +46,7 @@ type client struct {
 
 	page  *Page // what is filled instead of stepping the stream
 	taken int   // of its events
+	moved bool  // and rows that moved
 }
 
 var (
@@ -220,7 +221,10 @@ func (w *world) reset(c *client, m message) {
 	case orgcast.ResetTooOld:
 		legit = below(at, w.floorOf(c)) || below(at, c.floor) || below(c.pos, c.loadFloor)
 	case orgcast.ResetTooMany:
-		legit = c.behind >= w.config.ReplayEvents || c.end == nil && c.behind+w.before(c) > w.config.ReplayEvents
+		// Whoever ends on the way is not told; an end that is still to be dispatched the
+		// hub does not know.
+		ends := c.end != nil && c.end.at.Compare(w.watermark()) <= 0
+		legit = c.behind >= w.config.ReplayEvents || !ends && c.behind+w.before(c) > w.config.ReplayEvents
 	case orgcast.ResetAhead:
 		legit = c.confirmed != nil && w.feed == orgcast.FeedLive && c.pos.Compare(w.watermark()) > 0
 	}

@@ -47,8 +47,8 @@ type Page struct {
 	// Cursor is where to go on from: that of the last event, or beyond it where
 	// nothing more is known to lie between.
 	Cursor orgcast.Cursor
-	// Reset, if not empty, says why the request's cursor can't be resumed; then
-	// there are no events.
+	// Reset, if not empty, says why the client must refetch before it goes on from
+	// Cursor. There are events beside [orgcast.ResetMoved] only.
 	Reset orgcast.ResetReason
 }
 

@@ -86,7 +86,6 @@ func (p Page) parts() [][]byte {
 		end = append(end, `","reset":null}`...)
 	} else {
 		end = append(end, `","reset":"`+p.Reset+`"}`...)
-		p.Events = nil
 	}
 	parts := make([][]byte, 0, 2*len(p.Events)+2)
 	parts = append(parts, []byte(`{"events":[`))

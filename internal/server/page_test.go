@@ -25,8 +25,7 @@ func TestAPageIsWrittenToTheByte(t *testing.T) {
 		{Page{Events: [][]byte{[]byte(`{"id":"k3.z.0"}`)}, Cursor: at}, `{"events":[{"id":"k3.z.0"}],"cursor":"k3.z.8","reset":null}`},
 		{Page{Events: [][]byte{[]byte(`{"a":1}`), []byte(`{"b":2}`), []byte(`{}`)}, Cursor: at}, `{"events":[{"a":1},{"b":2},{}],"cursor":"k3.z.8","reset":null}`},
 		{Page{Cursor: at, Reset: orgcast.ResetTooOld}, `{"events":[],"cursor":"k3.z.8","reset":"too_old"}`},
-		// Before the cursor from which a client begins anew there is nothing.
-		{Page{Events: [][]byte{[]byte(`{}`)}, Cursor: at, Reset: orgcast.ResetEpoch}, `{"events":[],"cursor":"k3.z.8","reset":"epoch"}`},
+		{Page{Events: [][]byte{[]byte(`{}`)}, Cursor: at, Reset: orgcast.ResetMoved}, `{"events":[{}],"cursor":"k3.z.8","reset":"moved"}`},
 	} {
 		w := newWholeWorld()
 		w.page = func(context.Context, StreamRequest, []orgcast.Membership, PageRequest) (Page, error) {

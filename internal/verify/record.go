@@ -30,6 +30,9 @@ const (
 	// Paged: one answer of the events call, with its Cursor, behind the Heard ones
 	// that it brought.
 	Paged
+	// Moved: such an answer says `reset moved` for what is between the cursor that it
+	// was asked for and its own, before the Heard ones that it brought.
+	Moved
 	// Broken: something that no stream may say. Reason says what.
 	Broken
 	// Passed: our own note. From here on the client may be somewhere else (a new
@@ -37,7 +40,7 @@ const (
 	Passed
 )
 
-var whats = [...]string{"asked", "refused", "connected", "heard", "ready", "beat", "stale", "live", "reset", "closing", "cut", "paged", "broken", "passed"}
+var whats = [...]string{"asked", "refused", "connected", "heard", "ready", "beat", "stale", "live", "reset", "closing", "cut", "paged", "moved", "broken", "passed"}
 
 func (w What) String() string { return whats[w] }
 

@@ -252,6 +252,21 @@ func TestEachOffenceIsFoundAndNothingElse(t *testing.T) {
 			return s.ask(at(0, 0)).hear(100, 2)
 		}, check.Lost},
 		{"a move that was none", func(s *scene) *scene { return s.ask(at(0, 0)).word(verify.Reset, at(100, 0), "moved") }, check.FalseReset},
+		{"moves in a page", func(s *scene) *scene {
+			s.truth.Facts[0].Type, s.truth.Facts[6].Type = "reset", "reset"
+			return s.ask(at(0, 0)).word(verify.Moved, at(300, 0), "").hear(100, 2).all(2, 2).word(verify.Paged, at(300, 0), "")
+		}, ""},
+		{"moves in a page without a cursor", func(s *scene) *scene {
+			s.truth.Facts[0].Type, s.truth.Facts[6].Type = "reset", "reset"
+			return s.add(verify.Entry{What: verify.Asked}).word(verify.Moved, at(300, 0), "").hear(100, 2).all(2, 2).word(verify.Paged, at(300, 0), "")
+		}, ""},
+		{"a move that a page does not tell", func(s *scene) *scene {
+			s.truth.Facts[0].Type, s.truth.Facts[6].Type = "reset", "reset"
+			return s.ask(at(0, 0)).word(verify.Moved, at(200, 2), "").hear(100, 2).all(2, 2).word(verify.Paged, at(300, 2), "")
+		}, check.Lost},
+		{"moves in a page, and there were none", func(s *scene) *scene {
+			return s.ask(at(0, 0)).word(verify.Moved, at(200, 2), "").all(1, 2).word(verify.Paged, at(200, 2), "")
+		}, check.FalseReset},
 		{"403 for a member", func(s *scene) *scene {
 			return s.add(verify.Entry{What: verify.Asked}).add(verify.Entry{What: verify.Refused, Status: 403})
 		}, check.FalseAnswer},

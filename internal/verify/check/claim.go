@@ -74,6 +74,24 @@ func (c *walk) moved(e verify.Entry) {
 	c.find(FalseReset, "moved, and nothing moved at %v", e.Cursor)
 }
 
+// movedWithin takes a page's word that something moved between the cursor that it was
+// asked for and its own.
+func (c *walk) movedWithin(to verify.Cursor) {
+	c.counts.Resets["moved"]++
+	c.moves = to
+	for _, i := range c.mine[c.next:] {
+		if f := &c.w.facts[i]; c.movedBefore(f) && c.follow(f.Organization) {
+			return
+		}
+	}
+	c.find(FalseReset, "moved, and nothing moved between %v and %v", c.at, to)
+}
+
+// movedBefore says whether a fact is a move that the page has told.
+func (c *walk) movedBefore(f *verify.Fact) bool {
+	return f.Type == "reset" && (f.LSN < c.moves.LSN || f.LSN == c.moves.LSN && f.Ordinal <= c.moves.Ordinal())
+}
+
 // tooOld says whether a cursor lies before what may be replayed to this client:
 // before one of his memberships, before what the log has room for, or before what
 // an incident has left of it.

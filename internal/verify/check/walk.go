@@ -17,6 +17,8 @@ type walk struct {
 	mine []int32 // the facts of his organizations, in order
 	next int     // mine[:next] is settled
 	told map[int32]bool
+	// moves is up to where a page has said that something moved.
+	moves verify.Cursor
 
 	entry  int
 	at     verify.Cursor // no epoch: nowhere yet
@@ -77,6 +79,8 @@ func (c *walk) step(e verify.Entry) {
 		if c.live && c.r.Kind != "slow" { // what it reads was said long before
 			c.fresh(e, e.At-c.w.options.Fresh, FalseLive)
 		}
+	case verify.Moved:
+		c.movedWithin(e.Cursor)
 	case verify.Paged:
 		c.reach(e.Cursor)
 	case verify.Stale:
@@ -110,7 +114,7 @@ func (c *walk) ask(e verify.Entry) {
 	c.live, c.last = false, verify.Place{}
 	c.since = map[string]uint64{}
 	c.floors = c.w.floors(c.r.User, c.r.Organizations, e.At)
-	c.at = verify.Cursor{}
+	c.at, c.moves = verify.Cursor{}, verify.Cursor{}
 	if e.Cursor.Epoch != "" {
 		c.jump(e.Cursor)
 	}
@@ -143,7 +147,7 @@ func (c *walk) settle(to verify.Place) {
 		if f.LSN > to.LSN || f.LSN == to.LSN && f.Ordinal >= to.Ordinal() {
 			return
 		}
-		if !c.told[i] {
+		if !c.told[i] && !c.movedBefore(f) {
 			if s, _ := c.sees(f); s == must {
 				c.find(Lost, "%s; now at %v", describe(f), to)
 			}

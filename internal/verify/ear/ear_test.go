@@ -179,15 +179,20 @@ func TestAPollerGoesFromPageToPage(t *testing.T) {
 			fmt.Fprint(w, `{"events":[],"cursor":"e.1.0","reset":null}`)
 		case "e.1.0":
 			fmt.Fprint(w, `{"events":[{"id":"e.2.0","type":"data.sync"},{"id":"e.2.8","type":"data.sync"}],"cursor":"e.3.0","reset":null}`)
+		case "e.3.0":
+			fmt.Fprint(w, `{"events":[{"id":"e.4.0","type":"data.sync"}],"cursor":"e.5.0","reset":"moved"}`)
 		default:
 			fmt.Fprint(w, `{"events":[],"cursor":"e.9.0","reset":"too_old"}`)
 		}
 	}, func(l []verify.Entry) bool { return slices.Contains(whats(l), verify.Reset) })
-	want := []verify.What{verify.Asked, verify.Paged, verify.Asked, verify.Heard, verify.Heard, verify.Paged, verify.Asked, verify.Reset}
+	want := []verify.What{verify.Asked, verify.Paged, verify.Asked, verify.Heard, verify.Heard, verify.Paged, verify.Asked, verify.Moved, verify.Heard, verify.Paged, verify.Asked, verify.Reset}
 	if got := whats(entries)[:len(want)]; !slices.Equal(got, want) {
 		t.Fatalf("%v, want %v", got, want)
 	}
-	if r := entries[7]; r.Reason != "too_old" || r.Cursor != cursor(t, "e.9.0") {
+	if m := entries[7]; m.Cursor != cursor(t, "e.5.0") {
+		t.Errorf("%+v", m)
+	}
+	if r := entries[11]; r.Reason != "too_old" || r.Cursor != cursor(t, "e.9.0") {
 		t.Errorf("%+v", r)
 	}
 }

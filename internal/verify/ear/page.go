@@ -66,6 +66,12 @@ func (e *Ear) read(text []byte) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("a page's cursor: %w", err)
 	}
+	if p.Reset != nil && *p.Reset == "moved" { // somewhere among the events
+		e.add(verify.Entry{What: verify.Moved, Cursor: to})
+		p.Reset = nil
+	} else if p.Reset != nil && len(p.Events) > 0 {
+		return 0, fmt.Errorf("a page with a reset %s and %d events", *p.Reset, len(p.Events))
+	}
 	for _, raw := range p.Events {
 		l, err := e.options.Intern.line(raw)
 		if err != nil {
