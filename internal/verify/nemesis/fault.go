@@ -13,7 +13,8 @@ type Fault struct {
 	What string // for the report
 	// Epoch says that the log can't be continued afterwards, or need not be.
 	Epoch bool
-	// Early says that what was logged before it is not replayed afterwards.
+	// Early says that what was logged before it may not be replayed afterwards: rules are
+	// others, or the log gave up its oldest segments to a disk that is nearly full.
 	Early bool
 	// Disk says that it needs a file system of its own.
 	Disk bool
@@ -48,8 +49,8 @@ var Faults = []Fault{
 	{Name: "database slow", What: "the network to PostgreSQL delays and throttles", do: databaseSlow},
 	{Name: "database half open", What: "the network to PostgreSQL swallows everything for 15 s", do: databaseHalfOpen},
 
-	{Name: "disk full", What: "the log's disk is full for 6 to 12 s", Disk: true, do: diskFull},
-	{Name: "disk full at start", What: "the server is started on a full disk", Disk: true, do: diskFullAtStart},
+	{Name: "disk full", What: "the log's disk is full for 6 to 12 s", Early: true, Disk: true, do: diskFull},
+	{Name: "disk full at start", What: "the server is started on a full disk", Early: true, Disk: true, do: diskFullAtStart},
 	{Name: "disk stuck", What: "the log's disk takes nothing for 3 to 8 s", Disk: true, do: diskStuck},
 	{Name: "disk stuck, kill", What: "the log's disk takes nothing for 1 to 3 s, and the server is killed meanwhile", Disk: true, do: diskStuckKill},
 	{Name: "log torn", What: "the server is killed and the newest bytes of its log are torn off", Epoch: true, do: logTorn},
