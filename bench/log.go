@@ -22,7 +22,7 @@ func eventLog(ctx context.Context, flags *flag.FlagSet, args []string) (err erro
 	count := flags.Int("events", 5_000_000, "events in the log, over six and a half days")
 	organizations := flags.Int("organizations", 10_000, "organizations; a fifth of the events is of every 33rd")
 	rate := flags.Int("rate", 10_000, "events a second of the steady appends")
-	duration := flags.Duration("duration", 20*time.Second, "how long each of them")
+	duration := flags.Duration("duration", time.Minute, "how long each of them")
 	clients := flags.Int("clients", 1000, "clients that resume at once")
 	each := flags.Int("each", 100, "events that each has missed")
 	if err := flags.Parse(args); err != nil {

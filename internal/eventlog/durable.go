@@ -46,12 +46,18 @@ func (u *unsynced) take() (batches int64, pieces int, end orgcast.LSN, waiting [
 	return batches, pieces, end, waiting
 }
 
+// syncEvery is how often it is synced at most. A stream is told at once; who waits is
+// the slot's confirmation, and who publishes. A fast disk would be synced thousands of
+// times a second, and each time costs as much CPU as ten small transactions.
+const syncEvery = 2 * time.Millisecond
+
 // syncer fsyncs, one time after the other while there is something to: all that was
 // applied in the meantime is in the next one, and waits for no goroutine of its own.
 // Then it raises the durable position. After the first error none is raised again:
 // what follows may be on a disk that has forgotten what came before.
 func (l *Log) syncer() {
 	for range l.unsynced.wake {
+		begun := time.Now()
 		batches, pieces, end, waiting := l.unsynced.take()
 		if batches > 0 {
 			err := l.sync()
@@ -70,6 +76,9 @@ func (l *Log) syncer() {
 		}
 		for _, done := range waiting {
 			close(done)
+		}
+		if len(l.room) < roomPieces/2 { // else the writer is about to wait
+			time.Sleep(syncEvery - time.Since(begun))
 		}
 	}
 }
