@@ -222,7 +222,7 @@ func (m *machine) reopen(t *rapid.T) {
 	m.open(t)
 	m.deleteWaiting(0, false)
 	for org, w := range m.waits {
-		w.since = m.clock.now()
+		w.since = time.Time{}
 		m.waits[org] = w
 	}
 	m.check(t)

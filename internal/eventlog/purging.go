@@ -25,7 +25,7 @@ type purge struct {
 	// kept is its floor as those have it who read it already: what lies above is there
 	// still. Who comes now is held against the floor.
 	kept  orgcast.Cursor
-	since time.Time // our clock
+	since time.Time // our clock; zero: since before the start
 }
 
 // hide puts into the batch what it says of organizations: their floors rise to the
@@ -163,7 +163,7 @@ func (l *Log) loadPending() error {
 		}
 		if err == nil {
 			organization := orgcast.OrganizationID(it.Key()[1:])
-			l.purging[organization] = purge{orgcast.LSN(binary.BigEndian.Uint64(v)), l.floorOf(organization), l.opts.Now()}
+			l.purging[organization] = purge{through: orgcast.LSN(binary.BigEndian.Uint64(v)), kept: l.floorOf(organization)}
 		}
 	}
 	if err := errors.Join(err, it.Error(), it.Close()); err != nil {
