@@ -22,6 +22,7 @@ type memoryLog struct {
 	mu       sync.Mutex
 	position orgcast.Cursor
 	floor    orgcast.Cursor
+	kept     orgcast.Cursor // the floor of who reads already, if that is lower
 	events   []orgcast.Event
 	broken   error
 }
@@ -44,7 +45,7 @@ func (l *memoryLog) Read(ctx context.Context, organization orgcast.OrganizationI
 	switch {
 	case l.broken != nil:
 		return l.broken
-	case after.Compare(l.floor) < 0:
+	case after.Compare(l.floor) < 0 && (l.kept.IsZero() || after.Compare(l.kept) < 0):
 		return orgcast.ErrBelowFloor
 	}
 	for _, e := range l.events {

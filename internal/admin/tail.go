@@ -110,6 +110,10 @@ type tail struct {
 
 func (t *tail) run(ctx context.Context) TailEnd {
 	t.say(ControlBegin, "")
+	// The log reads on below a deletion for who was there: who comes is not.
+	if floor := t.log.Floor(t.organization); t.cursor.Epoch == floor.Epoch && t.cursor.Compare(floor) < 0 {
+		t.reset(orgcast.ResetTooOld, floor)
+	}
 	look, beat := time.NewTicker(tailLook), time.NewTicker(tailBeat)
 	defer look.Stop()
 	defer beat.Stop()

@@ -132,6 +132,16 @@ func TestATailFollowsOneOrganizationFromWhereItIsAsked(t *testing.T) {
 			}
 		})
 	}
+	d.log.mu.Lock() // the organization is deleted: who was there reads on, and who comes does not
+	kept := d.log.floor
+	d.log.kept, d.log.floor = kept, at(110, 0)
+	d.log.mu.Unlock()
+	if got := shown(d.tail(t, TailQuery{Organization: "org_1", After: kept.String()}, 3, nil)); !slices.Equal(got, []string{"begin  10.1d.0", "reset too_old 10.32.0", "10.3c.0 organization"}) {
+		t.Errorf("behind a deletion: %q", got)
+	}
+	d.log.mu.Lock()
+	d.log.floor = kept
+	d.log.mu.Unlock()
 	got := d.tail(t, TailQuery{Organization: "org_1", After: "oldest"}, 4, nil)
 	if a := got[2].Audience; got[1].Audience != nil || a == nil || !slices.Equal(a.Roles, []string{"ADMIN"}) {
 		t.Errorf("audiences %+v", got)

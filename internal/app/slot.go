@@ -36,6 +36,9 @@ func (e *slotEye) saw(slot *replication.Slot) {
 	defer e.mu.Unlock()
 	now := time.Now()
 	switch heavy := slot.Heavy(replication.HeavySlot); {
+	case slot.Lost(): // the stream breaks by itself, and says so
+		e.heavy, e.said = time.Time{}, false
+		return
 	case !heavy && e.said:
 		e.log.Info("the slot keeps little WAL again", "slot", slot.Name, "bytes", slot.RetainedBytes)
 		fallthrough
@@ -51,7 +54,7 @@ func (e *slotEye) saw(slot *replication.Slot) {
 	e.said = true
 	until := "without a bound"
 	if slot.Limited {
-		until = fmt.Sprintf("lost after another %d bytes", slot.SafeBytes)
+		until = fmt.Sprintf("lost after another %d bytes", max(slot.SafeBytes, 0))
 	}
 	e.log.Warn("the slot keeps much WAL on the database's disk", "slot", slot.Name, "bytes", slot.RetainedBytes, "until", until,
 		"hint", "Run orgcast doctor: a transaction that is open for long, or a feed that is behind, holds it.")

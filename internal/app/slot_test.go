@@ -34,6 +34,7 @@ func TestASlotThatKeepsMuchIsSaidOnceEachTime(t *testing.T) {
 		see(1, 0, bounded, bounded, bounded, bounded, unbounded)
 		see(1, 1, little, little)
 		see(2, 1, unbounded, unbounded, unbounded)
+		see(2, 1, &replication.Slot{Name: "s", WALStatus: "lost"}, unbounded)
 		for _, want := range []string{"lost after another 25165824 bytes", "without a bound", "orgcast doctor"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("it is not said that %q:\n%s", want, out.String())

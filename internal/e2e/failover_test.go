@@ -155,7 +155,8 @@ func TestAPromotedStandbyIsGoneOnFrom(t *testing.T) {
 	until(t, time.Minute, func() string {
 		for _, c := range audience {
 			if seen := c.numbers(); len(seen) == 0 || seen[len(seen)-1] != last {
-				return fmt.Sprintf("%s has seen %d changes, and not the one of number %d; orgcast: %q", c.name, len(seen), last, s.readiness(t))
+				return fmt.Sprintf("%s has seen %d changes, at last those of %v, and not the one of number %d; orgcast: %q",
+					c.name, len(seen), seen[max(0, len(seen)-3):], last, s.readiness(t))
 			}
 		}
 		return ""

@@ -175,6 +175,29 @@ func TestWhoIsBehindADeletionReadsOnUntilNobodyIs(t *testing.T) {
 	}
 }
 
+// TestAnOrganizationThatEndsAgainAndAgainWaitsNoLonger than one that ends once.
+func TestAnOrganizationThatEndsAgainAndAgainWaitsNoLonger(t *testing.T) {
+	clock := newClock()
+	log := open(t, "log", eventlog.Options{FS: vfs.NewMem(), Now: clock.now, MaxAge: 1 << 60})
+	eventlogtest.Begin(t, log)
+	for range 20 {
+		appendAt(t, log, clock.now(), eventlogtest.Event("a", log.Position()+9, 0))
+	}
+	for range 2 {
+		deleteOrganization(t, log, "a", "")
+		clock.move(30 * time.Minute)
+		mustKeep(t, log)
+		log.Batch().Anew("a")
+		appendAt(t, log, clock.now(), eventlogtest.Event("a", log.Position()+9, 0))
+		clock.move(30 * time.Minute)
+		mustKeep(t, log)
+	}
+	if n := log.Stats().Events; n > 3 {
+		t.Errorf("%d events are left", n)
+	}
+	mustClose(t, log)
+}
+
 func mustTrim(t *testing.T, log *eventlog.Log, _ *clock) {
 	t.Helper()
 	if err := log.Trim(1); err != nil {

@@ -309,7 +309,12 @@ func (m *machine) endings(t *rapid.T, end orgcast.LSN) {
 			m.log.Batch().Purge(org)
 		}
 		now[org] = true
-		m.waits[org] = waiting{through, m.keptOf(org), m.clock.now()}
+		w, waits := m.waits[org]
+		if !waits {
+			w.since = m.clock.now()
+		}
+		w.through, w.kept = through, m.keptOf(org)
+		m.waits[org] = w
 	}
 	for org := range now {
 		m.purged[org] = orgcast.Position(eventlogtest.Epoch, m.position)

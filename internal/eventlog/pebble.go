@@ -87,6 +87,7 @@ func (l *Log) listener() *pebble.EventListener {
 		FlushEnd:        func(pebble.FlushInfo) { l.changed() },
 		CompactionEnd:   func(pebble.CompactionInfo) { l.changed() },
 		ManifestCreated: func(pebble.ManifestCreateInfo) { l.changed() },
+		TableIngested:   func(pebble.TableIngestInfo) { l.changed() }, // a segment is dropped
 		WriteStallBegin: func(pebble.WriteStallBeginInfo) { l.stalled(true) },
 		WriteStallEnd:   func() { l.stalled(false) },
 	}

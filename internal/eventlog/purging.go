@@ -73,7 +73,12 @@ func (l *Log) hid(hidden map[orgcast.OrganizationID]orgcast.LSN) {
 	defer l.mu.Unlock()
 	now := l.opts.Now()
 	for organization, through := range hidden {
-		l.purging[organization] = purge{through, l.keptOf(organization), now}
+		p, waits := l.purging[organization]
+		if !waits {
+			p.since = now // or one that ends again and again would wait for ever
+		}
+		p.through, p.kept = through, l.keptOf(organization)
+		l.purging[organization] = p
 		l.purged[organization] = orgcast.Position(l.epoch, l.Position())
 	}
 }

@@ -81,6 +81,7 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 	}
 	l.mu.Lock()
 	l.floor, l.purged = floor, floors // for readers that come, before anything is deleted
+	l.purging = map[orgcast.OrganizationID]purge{}
 	l.mu.Unlock()
 	if err := l.commit(b); err != nil {
 		return fmt.Errorf("store rules: %w", err)
@@ -88,7 +89,6 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 	l.begins.Add(1) // who is about to remove something has nothing to remove
 	l.mu.Lock()
 	l.identity, l.segments = id, nil
-	l.purging = map[orgcast.OrganizationID]purge{}
 	l.mu.Unlock()
 	l.ledger.set(segmentTally{})
 	if l.opts.Hooks.Retired != nil {

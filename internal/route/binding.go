@@ -51,6 +51,8 @@ type table struct {
 	// row that comes may be one that is gone again: what hangs on it is withheld,
 	// and everybody refetches.
 	midway bool
+	// asked: the transaction at hand has rows that hang on its rows.
+	asked bool
 	// first holds what the transaction at hand found of rows that it has made
 	// another tenant's since, and emptied all that it found in a table that it
 	// truncated.
@@ -80,7 +82,7 @@ func (t *table) settle() {
 		t.rows.remove(key)
 	}
 	t.deleted, t.final, t.first, t.scanned = cleared(t.deleted), cleared(t.final), cleared(t.first), cleared(t.scanned)
-	t.emptied, t.lost, t.midway, t.touched, t.late = nil, false, false, false, false
+	t.emptied, t.lost, t.midway, t.asked, t.touched, t.late = nil, false, false, false, false, false
 }
 
 // arrival is what the transaction at hand first makes of a row that comes later.

@@ -4,7 +4,6 @@ import (
 	"github.com/oikion/orgcast"
 	"github.com/oikion/orgcast/internal/plant"
 	"github.com/oikion/orgcast/internal/publish"
-	"slices"
 )
 
 // Members tells who belongs to an organization, as of the transaction before
@@ -46,8 +45,6 @@ type Router struct {
 	// scanned: some parent may be another's at the commit, so that a new version
 	// must be resolved at both places.
 	scanned bool
-	// asked: a row that asks a parent was routed in the transaction at hand.
-	asked bool
 	// rewritten: some parent is no longer what the transaction found, so that an
 	// old row's version must be resolved at both places.
 	rewritten bool
@@ -258,7 +255,6 @@ func (r *Router) Route(c *orgcast.Change, out *Output) {
 	case kindSession:
 		r.session(b, c, out)
 	default:
-		r.asked = r.asked || slices.ContainsFunc(b.tenant, func(p boundPath) bool { return p.parent != nil })
 		r.row(b, c, out)
 	}
 }
@@ -271,7 +267,7 @@ func (r *Router) Commit() {
 	if plant.ParentLate {
 		plantedIndex()
 	}
-	r.touched, r.scanned, r.asked = r.touched[:0], false, false
+	r.touched, r.scanned = r.touched[:0], false
 	if r.rewritten {
 		r.rewritten, r.told = false, map[toldRow]orgcast.OrganizationID{}
 	}

@@ -170,7 +170,7 @@ func (r *Router) Forget() {
 		}
 		t.settle()
 	}
-	r.touched, r.scanned, r.asked, r.rewritten = r.touched[:0], false, false, false
+	r.touched, r.scanned, r.rewritten = r.touched[:0], false, false
 	*r.owners = owners{}
 	clear(r.told)
 	clear(r.organizations)

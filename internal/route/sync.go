@@ -82,7 +82,7 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 			continue
 		}
 		if t.rows != nil {
-			midway = midway || t.midway && r.asked // by a row that stands before it
+			midway = midway || t.midway && t.asked // by a row that stands before it
 			r.empty(t, out)
 		}
 		switch t.kind {

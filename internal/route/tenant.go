@@ -79,6 +79,10 @@ func (r *Router) resolve(t tenant, w when, depth int) (orgcast.OrganizationID, R
 
 // resolveParent finds whose the rows below one parent row are.
 func (r *Router) resolveParent(parent *table, key []byte, w when, depth int) (orgcast.OrganizationID, Reason) {
+	if !parent.asked {
+		parent.asked = true
+		r.touch(parent)
+	}
 	found, known := parent.rows.get(key)
 	switch w {
 	case atStart:

@@ -1,6 +1,11 @@
 package truth
 
-import "maps"
+import (
+	"maps"
+	"slices"
+
+	"github.com/oikion/orgcast/internal/verify"
+)
 
 // truncate is one TRUNCATE, of all the tables that it empties.
 func (m *Model) truncate(names []string) {
@@ -27,6 +32,10 @@ func (m *Model) truncate(names []string) {
 			// With what hangs on them.
 			clear(m.parents[n])
 			maps.DeleteFunc(m.tx.gone, func(k key, _ bool) bool { return k.table == n })
+			if m.hungOn(n) {
+				f := m.say(everyone, "reset", fromRows, "")
+				f.May, f.Why = true, "whose the rows before it were depends on what it empties"
+			}
 		}
 		entity := t.entity
 		if entity == "" {
@@ -42,4 +51,13 @@ func (m *Model) truncate(names []string) {
 		p.add("data", "null")
 		m.say(everyone, "data.sync", fromRows, p.String()).Roles = t.roles
 	}
+}
+
+// hungOn says whether the transaction has written rows of a table that hangs on a
+// parent table.
+func (m *Model) hungOn(parent string) bool {
+	return slices.ContainsFunc(m.tx.Changes[:m.tx.ordinal], func(c verify.Change) bool {
+		t := tables[c.Table]
+		return t != nil && slices.ContainsFunc(t.paths, func(p path) bool { return p.parent == parent })
+	})
 }
