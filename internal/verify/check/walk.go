@@ -198,5 +198,14 @@ func (c *walk) fresh(e verify.Entry, by int64, offence Offence) {
 
 // describe says what a fact is, for a reader.
 func describe(f *verify.Fact) string {
-	return fmt.Sprintf("%s of %s at %v: %.300s", f.Type, f.Organization, verify.Place{LSN: f.LSN, Index: f.Ordinal * 8}, f.Payload)
+	return fmt.Sprintf("%s of %s at %v: %s", f.Type, f.Organization, verify.Place{LSN: f.LSN, Index: f.Ordinal * 8}, ends(f.Payload))
+}
+
+// ends is a text, or its both ends and how long it is.
+func ends(s string) string {
+	const each = 400
+	if len(s) <= 3*each {
+		return s
+	}
+	return fmt.Sprintf("%.*s … %s (%d bytes)", each, s, s[len(s)-each:], len(s))
 }

@@ -9,7 +9,7 @@ import (
 
 // truncate is one TRUNCATE, of all the tables that it empties.
 func (m *Model) truncate(names []string) {
-	with := map[string]bool{}
+	with, hung := map[string]bool{}, false
 	for _, n := range names {
 		with[n] = true
 	}
@@ -32,10 +32,7 @@ func (m *Model) truncate(names []string) {
 			// With what hangs on them.
 			clear(m.parents[n])
 			maps.DeleteFunc(m.tx.gone, func(k key, _ bool) bool { return k.table == n })
-			if m.hungOn(n) {
-				f := m.say(everyone, "reset", fromRows, "")
-				f.May, f.Why = true, "whose the rows before it were depends on what it empties"
-			}
+			hung = hung || m.hungOn(n)
 		}
 		entity := t.entity
 		if entity == "" {
@@ -50,6 +47,10 @@ func (m *Model) truncate(names []string) {
 		p.add("operation", quote(remove))
 		p.add("data", "null")
 		m.say(everyone, "data.sync", fromRows, p.String()).Roles = t.roles
+	}
+	if hung {
+		f := m.say(everyone, "reset", fromRows, "")
+		f.May, f.Why = true, "whose the rows before it were depends on what it empties"
 	}
 }
 
