@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -163,11 +164,11 @@ func run(t testing.TB, environ map[string]string, stdin string, args ...string) 
 
 // freeAddress is an address below the ports that connections are given: a client
 // that tries again and again while nobody listens would else be given the very
-// port, and connect to itself.
+// port, and connect to itself. None is given twice.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))
+		address := fmt.Sprintf("127.0.0.1:%d", 20000+nextPort.Add(1)%10000)
 		if l, err := net.Listen("tcp", address); err == nil {
 			l.Close()
 			return address
@@ -187,6 +188,13 @@ func listen(t testing.TB) net.Listener {
 	t.Cleanup(func() { l.Close() })
 	return l
 }
+
+// nextPort begins anywhere: other runs may go on beside this one.
+var nextPort = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(rand.Uint32N(10000))
+	return &n
+}()
 
 // instance is one configuration of the server, and its run at the moment.
 type instance struct {

@@ -22,6 +22,9 @@ type owner struct {
 	// former are, of an old row that is moving, whose it was: before the transaction,
 	// at its place, or as the transaction has written it.
 	former []string
+	// split, of an old row that is moving: somewhere in the transaction its paths
+	// disagree. Then it may be withheld, and what it becomes with it.
+	split bool
 	// may, of an old row: the transaction has written it, and need not have told.
 	may bool
 	// orphan, of an old row: its parent is only made by the transaction, so that it was
@@ -113,7 +116,9 @@ func (m *Model) version(t *table, r verify.Row) owner {
 	w, made := m.tx.written[key{t.name, get(r, "id")}]
 	o.may, o.orphan = w.may, o.fresh && !made
 	if o.moving {
-		for _, was := range []string{m.follow(t, r, m.before), m.follow(t, r, m.here), o.organization, w.organization} {
+		before, here := m.follow(t, r, m.before), m.follow(t, r, m.here)
+		o.split = before == "" || here == "" || o.organization == ""
+		for _, was := range []string{before, here, o.organization, w.organization} {
 			if was != "" && !slices.Contains(o.former, was) {
 				o.former = append(o.former, was)
 			}

@@ -108,7 +108,7 @@ func (m *Model) unsettled(t *table, was, is owner, old, now verify.Row) (open bo
 	if now == nil {
 		return false
 	}
-	open = is.moving || nobody || m.covered(is.organization)
+	open = is.moving || nobody || was.split || m.covered(is.organization)
 	m.said(open, movesAway, t, is.organization, create, nil, now)
 	if open && old != nil {
 		m.said(true, movesAway, t, is.organization, update, old, now)
