@@ -15,7 +15,7 @@ func TestAShortRunIsClean(t *testing.T) {
 	var out bytes.Buffer
 	p := plan{
 		Seed: rand.Uint64N(1 << 32), For: 25 * time.Second, Organizations: 5, Clients: 30, Rate: 40, Race: true, out: &out,
-		Only:    []string{"kill", "database crash", "walsender ended", "clients cut", "rules", "redeploy", "slot dropped", "log torn", "disk full"},
+		Only: []string{"kill", "database crash", "walsender ended", "clients cut", "rules", "redeploy", "slot dropped", "log torn", "disk full"},
 	}
 	report, err := p.run(t.Context())
 	if err != nil {
