@@ -142,6 +142,10 @@ func TestEachOffenceIsFoundAndNothingElse(t *testing.T) {
 			s.truth.Facts[0].Payload = large(100, 0)
 			return s.ask(at(0, 0)).hearTruncated(100, 0, payload(100, 0)).hear(100, 2)
 		}, ""},
+		{"also beside a number that no float holds", func(s *scene) *scene {
+			s.truth.Facts[0].Payload = strings.TrimSuffix(large(100, 0), "}") + `,"features":1` + strings.Repeat("0", 400) + "}"
+			return s.ask(at(0, 0)).hearTruncated(100, 0, payload(100, 0)).hear(100, 2)
+		}, ""},
 		{"what is not too large does not", func(s *scene) *scene {
 			return s.ask(at(0, 0)).hearTruncated(100, 0, payload(100, 0)).hear(100, 2)
 		}, check.Wrong},
