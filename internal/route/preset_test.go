@@ -184,6 +184,18 @@ func TestThePresetInOneTransaction(t *testing.T) {
 		{"truncate parts with their properties", func(o *oikion) rows { return rows{truncate(o.listings, o.addresses, o.properties)} }, []string{
 			`0.0 * data.sync {"entityType":"property","entityId":"*","operation":"delete","data":null}`}},
 
+		{"truncate parents behind a row that hangs on others", func(o *oikion) rows {
+			return rows{insert(o.notes, row{"n1", "hi", noon, nil, "p2", "u3"}), truncate(o.clients)}
+		}, []string{
+			`0.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":null,"propertyId":"p2","createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
+			`1.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`}},
+		{"truncate parents behind a row that hangs on them", func(o *oikion) rows {
+			return rows{insert(o.notes, row{"n1", "hi", noon, "c1", nil, "u3"}), truncate(o.clients)}
+		}, []string{
+			`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":"c1","propertyId":null,"createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
+			`1.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
+			"1.1 * reset moved"}},
+
 		// data.sync
 		{"a client", func(o *oikion) rows { return rows{insert(o.clients, aClient("c9", "a", "Dee"))} }, []string{
 			`0.0 a data.sync {"entityType":"client","entityId":"c9","operation":"create","data":{"id":"c9","name":"Dee","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +

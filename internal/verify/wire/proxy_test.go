@@ -71,6 +71,14 @@ func say(t *testing.T, c net.Conn, n int) {
 	}
 }
 
+// over wants the end of a connection, and no more bytes.
+func over(t *testing.T, c net.Conn) {
+	t.Helper()
+	if n, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a connection that should be over gives %d bytes, %v", n, err)
+	}
+}
+
 func TestWithoutTroubleAllPasses(t *testing.T) {
 	p := newProxy(t)
 	for range 3 {
@@ -86,11 +94,8 @@ func TestACutEndsEveryConnectionAndNoOther(t *testing.T) {
 	if n := p.Cut(); n != 2 {
 		t.Errorf("%d connections were cut", n)
 	}
-	for _, c := range []net.Conn{a, b} {
-		if n, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("a connection that was cut gives %d bytes, %v", n, err)
-		}
-	}
+	over(t, a)
+	over(t, b)
 	say(t, dial(t, p), 10)
 }
 
@@ -99,9 +104,7 @@ func TestWhatIsRefusedEndsAndWhatIsThereStays(t *testing.T) {
 	before := dial(t, p)
 	say(t, before, 10)
 	p.Set(Trouble{Refuse: true})
-	if n, err := dial(t, p).Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("a connection that was refused gives %d bytes, %v", n, err)
-	}
+	over(t, dial(t, p))
 	say(t, before, 10)
 	p.Set(Trouble{})
 	say(t, dial(t, p), 10)
