@@ -31,7 +31,7 @@ func (r *Router) indexed(b *binding, c *orgcast.Change) (organization orgcast.Or
 		key, is, _ = keyOf(c.New, b.id)
 	}
 	if is {
-		organization, _ = r.resolveParent(b.table, key, atPlace, 0)
+		organization, _ = r.resolveKey(b.table, key, atPlace, 0)
 	}
 	return organization
 }
@@ -41,7 +41,7 @@ func (r *Router) indexed(b *binding, c *orgcast.Change) (organization orgcast.Or
 // have moved.
 func (r *Router) replaced(b *binding, key []byte) (organization orgcast.OrganizationID, again bool) {
 	if _, again = b.deleted[string(key)]; again {
-		organization, _ = r.resolveParent(b.table, key, atPlace, 0)
+		organization, _ = r.resolveKey(b.table, key, atPlace, 0)
 	}
 	return organization, again
 }

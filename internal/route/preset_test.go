@@ -195,6 +195,15 @@ func TestThePresetInOneTransaction(t *testing.T) {
 			`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":"c1","propertyId":null,"createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
 			`1.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
 			"1.1 * reset moved"}},
+		{"truncate parents of which one has a deleted one's key, and on which nothing hangs", func(o *oikion) rows {
+			return rows{remove(o.clients, aClient("c1", "a", "Ada")), insert(o.clients, aClient("c1", "a", "Ada")), truncate(o.clients),
+				insert(o.notes, row{"n1", "hi", noon, nil, "p2", "u3"}), truncate(o.clients)}
+		}, []string{
+			`0.0 a data.sync {"entityType":"client","entityId":"c1","operation":"delete","data":null}`,
+			`1.0 a data.sync {"entityType":"client","entityId":"c1","operation":"create","data":{"id":"c1","name":"Ada","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
+			`2.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
+			`3.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":null,"propertyId":"p2","createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
+			`4.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`}},
 
 		// data.sync
 		{"a client", func(o *oikion) rows { return rows{insert(o.clients, aClient("c9", "a", "Dee"))} }, []string{

@@ -77,12 +77,17 @@ func (r *Router) resolve(t tenant, w when, depth int) (orgcast.OrganizationID, R
 	return found, ""
 }
 
-// resolveParent finds whose the rows below one parent row are.
+// resolveParent finds whose a row is that hangs on a parent's row.
 func (r *Router) resolveParent(parent *table, key []byte, w when, depth int) (orgcast.OrganizationID, Reason) {
 	if !parent.asked {
 		parent.asked = true
 		r.touch(parent)
 	}
+	return r.resolveKey(parent, key, w, depth)
+}
+
+// resolveKey finds whose the rows below one parent row are.
+func (r *Router) resolveKey(parent *table, key []byte, w when, depth int) (orgcast.OrganizationID, Reason) {
 	found, known := parent.rows.get(key)
 	switch w {
 	case atStart:

@@ -312,7 +312,7 @@ func index(r *Router) (lines []string) {
 			continue
 		}
 		for key := range t.rows.all() {
-			organization, reason := r.resolveParent(t, []byte(key), atPlace, 0)
+			organization, reason := r.resolveKey(t, []byte(key), atPlace, 0)
 			lines = append(lines, fmt.Sprintf("%s %s %s%s", t.name, key, organization, reason))
 		}
 	}
