@@ -76,7 +76,7 @@ func (s *source) goOn(ctx context.Context, replica *replication.Conn, f found) e
 	}
 	narrows := s.rules.Narrows(f.log.Rules) && !joins(f.log.Tables, f.now.Tables)
 	s.log.Info("other rules: what was logged by those before is not replayed", "narrower", narrows)
-	return s.events.ChangeRules(ctx, f.now.Rules, f.now.Tables, narrows)
+	return s.events.ChangeRules(ctx, f.now.Rules, f.now.Tables, f.walEnd, narrows)
 }
 
 // wal is what the log hangs on, besides the WAL itself.

@@ -19,6 +19,11 @@ type operatorLog struct {
 	hub *hub.Hub
 }
 
+// Floor is of what is stored: the operator reads on below what clients refetch.
+func (l operatorLog) Floor(organization orgcast.OrganizationID) orgcast.Cursor {
+	return l.opened.Load().FloorOf(organization)
+}
+
 // Position is what was handed out. It is of an epoch only if the log is open.
 func (l operatorLog) Position() orgcast.Cursor { return l.hub.Position() }
 

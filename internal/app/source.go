@@ -201,9 +201,9 @@ func (s *source) durable(ctx context.Context, at orgcast.Cursor) error {
 	}
 }
 
-// Floor is the log's, for the hub.
+// Floor is the lowest cursor that a client can come back with, for the hub.
 func (s *source) Floor(organization orgcast.OrganizationID) orgcast.Cursor {
-	return s.opened.Load().FloorOf(organization)
+	return s.opened.Load().ResumeFloor(organization)
 }
 
 // session is one connection, from the first look at the database until

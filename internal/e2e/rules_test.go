@@ -95,4 +95,14 @@ func TestOtherRulesCostOnlyWhatTheyMust(t *testing.T) {
 		resumes(s, "org_2", second, "reset "+string(orgcast.ResetTooOld))
 		resumes(s, "org_1", cursors[1], "reset "+string(orgcast.ResetTooOld))
 	})
+	// One that is killed has told of more than it stored: who is at the end of what is
+	// stored may be one who was.
+	s := serve(t, narrow, data)
+	s.ready(t)
+	c := connectTo(s, "org_2", "")
+	defer c.Close()
+	second = string(c.await(t, "ready").Cursor)
+	s.kill(t)
+	h.Exec(t, `UPDATE clients SET phone = '3' WHERE "organizationId" = 'org_1'`)
+	run(wide, func(s *instance) { resumes(s, "org_2", second, "reset "+string(orgcast.ResetTooOld)) })
 }

@@ -61,7 +61,7 @@ func (l *Log) wipe(ctx context.Context) error {
 	l.begins.Add(1)
 	l.mu.Lock()
 	l.ready, l.identity, l.epoch = false, Identity{}, 0
-	l.floor, l.segments = orgcast.Cursor{}, nil
+	l.floor, l.refetch, l.segments = orgcast.Cursor{}, orgcast.Cursor{}, nil
 	l.purged, l.purging = map[orgcast.OrganizationID]orgcast.Cursor{}, map[orgcast.OrganizationID]purge{}
 	l.mu.Unlock()
 	l.ledger.set(segmentTally{})

@@ -65,7 +65,7 @@ func TestATrimTakesNothingThatItDidNotMeasure(t *testing.T) {
 func TestOtherRulesMayComeIntoALargeTransaction(t *testing.T) {
 	l := begunIn(t)
 	put(t, l, "a", 2000, 0)
-	if err := l.ChangeRules(t.Context(), "r", "t", true); err != nil {
+	if err := l.ChangeRules(t.Context(), "r", "t", 0, true); err != nil {
 		t.Fatal(err)
 	}
 	if at := l.FloorOf("a"); at != l.Floor() {

@@ -22,6 +22,7 @@ var (
 	keyFloor    = []byte{'f'}
 	keyIdentity = []byte{'i'}
 	keyPosition = []byte{'p'}
+	keyRefetch  = []byte{'r'} // see [Log.ChangeRules]
 	// keyStaged is the mark: what is staged counts.
 	keyStaged = []byte{prefixStaged}
 

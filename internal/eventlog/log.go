@@ -33,6 +33,7 @@ type Log struct {
 	identity Identity
 	epoch    orgcast.Epoch
 	floor    orgcast.Cursor
+	refetch  orgcast.Cursor // below it, who comes is told to: see ChangeRules
 	// purged are the floors of organizations that were purged, or lost their oldest
 	// events, above floor: maxFloors of them, and retention outlives them.
 	purged map[orgcast.OrganizationID]orgcast.Cursor

@@ -149,6 +149,14 @@ func (l *Log) load() error {
 	if l.floor, err = decodeFloor(v, l.epoch); err != nil {
 		return err
 	}
+	if v, ok, err = l.get(keyRefetch); err != nil {
+		return err
+	}
+	if ok {
+		if l.refetch, err = decodeFloor(v, l.epoch); err != nil {
+			return err
+		}
+	}
 	l.position.Store(uint64(end))
 	if err := l.loadSegments(); err != nil {
 		return err

@@ -26,6 +26,18 @@ func (l *Log) FloorOf(organization orgcast.OrganizationID) orgcast.Cursor {
 	return l.floorOf(organization)
 }
 
+// ResumeFloor is the lowest cursor that a client of the organization can come back with:
+// its floor or, for who was told by other rules, what [Log.ChangeRules] was given. That
+// may lie above the position.
+func (l *Log) ResumeFloor(organization orgcast.OrganizationID) orgcast.Cursor {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if floor := l.floorOf(organization); floor.Compare(l.refetch) > 0 {
+		return floor
+	}
+	return l.refetch
+}
+
 // floorOf is FloorOf with mu held.
 func (l *Log) floorOf(organization orgcast.OrganizationID) orgcast.Cursor {
 	if c, ok := l.purged[organization]; ok && c.Compare(l.floor) > 0 {

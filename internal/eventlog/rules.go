@@ -19,10 +19,11 @@ import (
 // narrow what was shown, a cursor behind which its organization has nothing is as
 // good as before: each organization's floor is its newest event. Otherwise there may
 // be more between any cursor and the position than was stored, and that is the floor
-// of all.
+// of all. A process that was killed has told of more than it stored, up to told at most:
+// who comes with what he was told is given no more than who comes from below.
 //
 // Killed at any point, it has happened whole or not at all.
-func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows bool) error {
+func (l *Log) ChangeRules(ctx context.Context, rules, tables string, told orgcast.LSN, narrows bool) error {
 	l.write.Lock()
 	defer l.write.Unlock()
 	if err := l.usable(); err != nil {
@@ -43,6 +44,12 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 	}
 	id.Rules, id.Tables = rules, tables
 	floor := orgcast.Position(epoch, l.Position())
+	refetch := orgcast.Position(epoch, told)
+	l.mu.RLock()
+	if narrows || l.refetch.Compare(refetch) > 0 {
+		refetch = l.refetch
+	}
+	l.mu.RUnlock()
 	floors := map[orgcast.OrganizationID]orgcast.Cursor{}
 	if narrows {
 		newest, err := l.newest()
@@ -61,6 +68,7 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 	err := errors.Join(
 		b.Set(keyIdentity, encodeIdentity(id, epoch), nil),
 		b.Set(keyFloor, encodeFloor(floor), nil),
+		b.Set(keyRefetch, encodeFloor(refetch), nil),
 		b.DeleteRange([]byte{prefixPurged}, []byte{prefixPurged + 1}, nil),
 		b.DeleteRange([]byte{prefixPending}, []byte{prefixPending + 1}, nil),
 	)
@@ -80,7 +88,7 @@ func (l *Log) ChangeRules(ctx context.Context, rules, tables string, narrows boo
 		return err
 	}
 	l.mu.Lock()
-	l.floor, l.purged = floor, floors // for readers that come, before anything is deleted
+	l.floor, l.refetch, l.purged = floor, refetch, floors // for readers that come, before anything is deleted
 	l.purging = map[orgcast.OrganizationID]purge{}
 	l.mu.Unlock()
 	if err := l.commit(b); err != nil {

@@ -14,7 +14,8 @@ import (
 // Log is where events are read that are no longer on a tail.
 type Log interface {
 	Read(ctx context.Context, organization orgcast.OrganizationID, after, upTo orgcast.Cursor, fn func(*orgcast.Event) bool) error
-	// Floor is the lowest cursor from which the organization can be read on.
+	// Floor is the lowest cursor that a client of the organization can come back with.
+	// It may lie above what is stored.
 	Floor(organization orgcast.OrganizationID) orgcast.Cursor
 }
 
