@@ -99,7 +99,7 @@ func (b *bareReader) Frame(_ orgcast.LSN, frame []byte) error {
 	case pgoutput.KindInsert, pgoutput.KindUpdate, pgoutput.KindDelete, pgoutput.KindTruncate, pgoutput.KindMessage:
 		b.router.Route(m.Change, &b.out)
 	case pgoutput.KindCommit:
-		b.router.Commit()
+		b.router.Commit(&b.out)
 		b.out.Reset()
 		b.reached(m.Transaction.EndLSN)
 	}

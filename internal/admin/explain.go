@@ -18,8 +18,8 @@ type Explanation struct {
 	Organization orgcast.OrganizationID `json:"organizationId"`
 	// Name is the organization's; empty if there is none, or none of it is known.
 	Name string `json:"organizationName,omitempty"`
-	// Position is how far the change feed has come; Floor the lowest cursor that
-	// the organization can be resumed from.
+	// Position is how far the change feed has come; Floor the cursor behind which the
+	// log has all of the organization's events.
 	Position string `json:"position"`
 	Floor    string `json:"floor"`
 

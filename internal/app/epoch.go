@@ -76,7 +76,11 @@ func (s *source) goOn(ctx context.Context, replica *replication.Conn, f found) e
 	}
 	narrows := s.rules.Narrows(f.log.Rules) && !joins(f.log.Tables, f.now.Tables)
 	s.log.Info("other rules: what was logged by those before is not replayed", "narrower", narrows)
-	return s.events.ChangeRules(ctx, f.now.Rules, f.now.Tables, f.walEnd, narrows)
+	told := f.told
+	if f.blind { // nobody knows how far the process before had come
+		told = f.walEnd
+	}
+	return s.events.ChangeRules(ctx, f.now.Rules, f.now.Tables, told, narrows)
 }
 
 // wal is what the log hangs on, besides the WAL itself.

@@ -49,6 +49,7 @@
 //	'o' organization                                    its own floor, where it is above the log's: LSN:8 index:8
 //	'p'                                                 position: end LSN:8 commit time:8 (Unix ns)
 //	'q' organization                                    it was purged, its events are to be deleted: up to LSN:8, or its floor if that is higher
+//	'r'                                                 clients below it refetch, by [Log.ChangeRules]: LSN:8 index:8
 //	's' segment:4                                       first, last cursor, opened, last time, events, bytes: 8 × 8 bytes
 //	't' space:1 key                                     state, as its owner wrote it
 //	'u'                                                 the mark: what is staged counts; absent, but for a moment

@@ -220,7 +220,7 @@ func (f *Feed) commit() error {
 	if err := f.spool.each(f.route); err != nil {
 		return err
 	}
-	f.router.Commit()
+	f.router.Commit(&f.out)
 	if f.tx.CommitLSN < f.position {
 		f.dirty = false
 		if f.hooks.Skipped != nil {

@@ -58,6 +58,8 @@ type table struct {
 	// truncated.
 	first   map[string]tenant
 	emptied *parentIndex
+	// orphans: it was truncated without all that hangs on it.
+	orphans bool
 	touched bool // it is in Router.touched
 	// late: a part was told after its property's delete (it comes again later in
 	// the transaction), so that the delete does not stand for its parts' any more.
@@ -82,7 +84,7 @@ func (t *table) settle() {
 		t.rows.remove(key)
 	}
 	t.deleted, t.final, t.first, t.scanned = cleared(t.deleted), cleared(t.final), cleared(t.first), cleared(t.scanned)
-	t.emptied, t.lost, t.midway, t.asked, t.touched, t.late = nil, false, false, false, false, false
+	t.emptied, t.orphans, t.lost, t.midway, t.asked, t.touched, t.late = nil, false, false, false, false, false, false
 }
 
 // arrival is what the transaction at hand first makes of a row that comes later.

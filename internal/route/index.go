@@ -36,14 +36,20 @@ func (r *Router) indexed(b *binding, c *orgcast.Change) (organization orgcast.Or
 	return organization
 }
 
-// replaced tells whose a row was, if anybody's, that the transaction at hand
-// deleted and whose key it now gives to another: children that stay with the key
-// have moved.
+// replaced tells whose a row was, if anybody's, that the transaction at hand deleted,
+// or truncated but not all that hangs on it, and whose key it now gives to another:
+// children that stay with the key have moved.
 func (r *Router) replaced(b *binding, key []byte) (organization orgcast.OrganizationID, again bool) {
 	if _, again = b.deleted[string(key)]; again {
 		organization, _ = r.resolveKey(b.table, key, atPlace, 0)
+		return organization, true
 	}
-	return organization, again
+	found, was := b.emptied.get(key)
+	if _, is := b.rows.get(key); is || !was || !b.orphans || r.refetched {
+		return "", false
+	}
+	organization, _ = r.resolve(found, atStart, 1)
+	return organization, true
 }
 
 // index keeps the parent index. Deleted rows stay until the commit: a cascade

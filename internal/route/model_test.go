@@ -233,11 +233,17 @@ func (m *model) step() {
 	}
 }
 
-// truncate empties everything that hangs on properties, by one statement.
+// truncate empties everything that hangs on properties, by one statement; or clients
+// alone, on which no foreign key insists.
 func (m *model) truncate() {
+	alone := rapid.Bool().Draw(m.t, "clients alone")
 	m.changes = append(m.changes, modelChange{truncated: true, known: maps.Clone(m.known), there: maps.Clone(m.rows)})
-	m.frames = append(m.frames, truncate(properties, listings, photos, notes, rooms))
-	hangs := func(at ref, _ version) bool { return at.table != "clients" }
+	if alone {
+		m.frames = append(m.frames, truncate(clients))
+	} else {
+		m.frames = append(m.frames, truncate(properties, listings, photos, notes, rooms))
+	}
+	hangs := func(at ref, _ version) bool { return (at.table == "clients") == alone }
 	maps.DeleteFunc(m.rows, hangs)
 	maps.DeleteFunc(m.known, hangs)
 }
@@ -590,8 +596,9 @@ func checkViews(m *model, w *world, out *Output, views map[string]*view) {
 		}
 		return rows
 	}
-	events := out.Events
+	events, truncated := out.Events, false
 	for i, c := range m.changes {
+		truncated = truncated || c.truncated
 		for len(events) > 0 && events[0].Cursor.Index/orgcast.SubIndexes == uint64(i) {
 			e := &events[0]
 			events = events[1:]
@@ -620,7 +627,7 @@ func checkViews(m *model, w *world, out *Output, views map[string]*view) {
 				}
 			}
 		}
-		for _, x := range m.doubtful(c) {
+		for _, x := range m.doubtful(c, truncated) {
 			for _, v := range views {
 				m.unsure(v, x)
 			}
@@ -639,14 +646,15 @@ func checkViews(m *model, w *world, out *Output, views map[string]*view) {
 }
 
 // doubtful are a change's versions of which, at some place of the transaction,
-// it can't be said whose they are.
-func (m *model) doubtful(c modelChange) (list []version) {
+// it can't be said whose they are. Behind a TRUNCATE of parents a parent that is not
+// there is no doubt: everybody is told to refetch.
+func (m *model) doubtful(c modelChange, truncated bool) (list []version) {
 	for _, x := range []*version{c.old, c.new} {
 		for _, d := range []database{m.first, c.known, m.known, m.rows} {
 			if x == nil {
 				continue
 			}
-			if _, reason := d.owner(*x); reason != "" {
+			if _, reason := d.owner(*x); reason != "" && !(truncated && reason == ReasonTenantUnknown) {
 				list = append(list, *x)
 				break
 			}

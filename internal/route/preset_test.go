@@ -204,6 +204,37 @@ func TestThePresetInOneTransaction(t *testing.T) {
 			`2.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
 			`3.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":null,"propertyId":"p2","createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
 			`4.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`}},
+		{"truncate parents, and a row comes before the parent that it hangs on", func(o *oikion) rows {
+			return rows{insert(o.notes, row{"n1", "hi", noon, nil, "p2", "u3"}), truncate(o.clients),
+				insert(o.notes, row{"n2", "hi", noon, "c9", nil, "u3"}), insert(o.clients, aClient("c9", "a", "Dee"))}
+		}, []string{
+			`0.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":null,"propertyId":"p2","createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
+			`1.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
+			`3.0 a data.sync {"entityType":"client","entityId":"c9","operation":"create","data":{"id":"c9","name":"Dee","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
+				`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
+			"3.7 * reset moved", "withheld notes parent_moved"}},
+		{"the same, before a message", func(o *oikion) rows {
+			return rows{insert(o.notes, row{"n1", "hi", noon, nil, "p2", "u3"}), truncate(o.clients),
+				insert(o.notes, row{"n2", "hi", noon, "c9", nil, "u3"}), insert(o.clients, aClient("c9", "a", "Dee")),
+				said(`{"payload":{"affectedUsers":["u1","u2"],"message":"down","alertType":"error"},"organizationId":"a","type":"system.alert"}`),
+				insert(o.notes, row{"n3", "hi", noon, "c8", nil, "u3"}), insert(o.clients, aClient("c8", "b", "Dee"))}
+		}, []string{
+			`0.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":null,"propertyId":"p2","createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
+			`1.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
+			`3.0 a data.sync {"entityType":"client","entityId":"c9","operation":"create","data":{"id":"c9","name":"Dee","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
+				`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
+			"3.7 * reset moved",
+			`4.0 a system.alert {"alertType":"error","message":"down","affectedUsers":["u1","u2"]} from app to ["u1" "u2"]`,
+			`6.0 b data.sync {"entityType":"client","entityId":"c8","operation":"create","data":{"id":"c8","name":"Dee","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
+				`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
+			"6.7 * reset moved", "withheld notes parent_moved", "withheld notes parent_moved"}},
+		{"truncate parents, and one comes again as another's, with the rows that hang on it", func(o *oikion) rows {
+			return rows{truncate(o.clients), insert(o.clients, aClient("c1", "b", "Ada"))}
+		}, []string{
+			`0.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
+			`1.0 b data.sync {"entityType":"client","entityId":"c1","operation":"create","data":{"id":"c1","name":"Ada","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
+				`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
+			"1.4 a reset moved", "1.5 b reset moved"}},
 
 		// data.sync
 		{"a client", func(o *oikion) rows { return rows{insert(o.clients, aClient("c9", "a", "Dee"))} }, []string{

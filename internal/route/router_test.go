@@ -111,7 +111,7 @@ func TestOneTransaction(t *testing.T) {
 		{"its parent is emptied away and comes again as another's", rows{insert(notes, row{"n1", nil, "c3", "x"}), insert(clients, row{"c3", "b"}),
 			truncate(clients, notes), insert(notes, row{"n1", nil, "c3", "y"}), insert(clients, row{"c3", "a"})}, []string{
 			`2.0 * data.sync {"entityType":"note","entityId":"*","operation":"delete","data":null}`,
-			`2.1 * reset moved`, "withheld notes parent_moved", "withheld notes parent_moved"}},
+			`2.1 * reset moved`, "4.7 * reset moved", "withheld notes parent_moved", "withheld notes parent_moved"}},
 		{"the parent moves after its child", rows{update(notes, row{"n1", nil, "c1", "y"}, row{"n1", nil, "c1", "x"}), update(clients, row{"c1", "b"}, row{"c1", "a"})}, []string{
 			`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"delete","data":null}`,
 			`1.2 a reset moved`, `1.3 b reset moved`, "withheld notes parent_moved"}},
@@ -170,7 +170,8 @@ func TestOneTransaction(t *testing.T) {
 			update(clients, row{"c7", "a"}, row{"c1", "a"}), update(notes, row{"n1", nil, "c7", "x"}, row{"n1", nil, "c1", "x"})}, []string{
 			`1.0 a data.sync {"entityType":"note","entityId":"n1","operation":"update","data":{"id":"n1","content":"x","propertyId":null,"clientId":"c7"}}`}},
 		{"truncated, then another's: the old child was not its", rows{
-			truncate(clients), insert(clients, row{"c1", "b"}), remove(notes, row{"n1", nil, "c1", "x"})}, []string{"withheld notes parent_moved"}},
+			truncate(clients), insert(clients, row{"c1", "b"}), remove(notes, row{"n1", nil, "c1", "x"})}, []string{
+			"1.4 a reset moved", "1.5 b reset moved", "2.7 * reset moved", "withheld notes parent_moved"}},
 
 		// Size.
 		{"too large a create", rows{insert(properties, row{"p3", "a", "1", long, "u1", "s"})}, []string{

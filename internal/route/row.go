@@ -8,19 +8,42 @@ import (
 	"github.com/oikion/orgcast/internal/sse"
 )
 
-// row routes a change of a table that is sent, or that is a parent, or both.
+// refetchSub is the sub-index of the reset of everybody: the last, which a row's change
+// has no event for.
+const refetchSub = orgcast.SubIndexes - 1
+
+// row routes a change of a table that is sent, or that is a parent, or both. Behind a
+// TRUNCATE of parents nobody may know any more whose it was, or know yet whose it is:
+// everybody refetches if it is withheld for that.
+func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
+	reason := r.tellRow(b, c, out)
+	if r.emptied && (reason == ReasonParentMoved || reason == ReasonTenantUnknown && c.Old != nil) {
+		r.owed = true
+	}
+}
+
+// everybodyRefetches tells everybody to, behind the last change of a table, if that is
+// owed.
+func (r *Router) everybodyRefetches(out *Output) {
+	if r.owed {
+		r.reset(out, r.ordinal, refetchSub, orgcast.Everyone, orgcast.ResetMoved)
+		r.owed = false
+	}
+}
+
+// tellRow is row, but for that; and why the row, or one of its versions, was withheld.
 //
 // If one version's parent moves in the transaction, that version is withheld,
 // but the other is told: a row that left is gone, a row that came is new. Any
 // other reason withholds both.
-func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
+func (r *Router) tellRow(b *binding, c *orgcast.Change, out *Output) (reason Reason) {
 	if b.kind == kindActivity && b.rows == nil && c.Operation != orgcast.Insert {
-		return // what was done stays done
+		return "" // what was done stays done
 	}
 	// Both versions are resolved before the change is in the index: no table is
 	// its own parent, so that neither asks for it.
 	var before, after orgcast.OrganizationID
-	var reason, other Reason
+	var other Reason
 	asNew := false // nothing is told of the old version
 	if c.Operation != orgcast.Insert {
 		before, asNew, reason = r.oldOrganization(b, c)
@@ -53,7 +76,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 		if reason == ReasonNoOldRow && c.Operation == orgcast.Update {
 			before = r.indexed(b, c) // for its children: they have moved, whatever is told of it
 		}
-		if c.New != nil && len(b.deleted) > 0 {
+		if c.New != nil && (len(b.deleted) > 0 || b.orphans) {
 			replaced, again = r.replaced(b, c.New[b.id].Text)
 		}
 		r.index(b, c, out)
@@ -63,7 +86,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 		if reason != ReasonParentMoved {
 			r.remember(b, c, "")
 			r.childrenMoved(b, c, out, before, after, replaced, again)
-			return
+			return reason
 		}
 	}
 	switch {
@@ -88,6 +111,7 @@ func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	if b.table.notify != nil && after != "" && b.user >= 0 && b.title >= 0 {
 		r.notify(b, c, out, after)
 	}
+	return reason
 }
 
 // create tells of a new row: all its columns that may leave.

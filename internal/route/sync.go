@@ -84,6 +84,7 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 		if t.rows != nil {
 			midway = midway || t.midway && t.asked // by a row that stands before it
 			r.empty(t, out)
+			r.emptied, t.orphans = true, t.orphans || r.outlived(t, c)
 		}
 		switch t.kind {
 		case kindMembership:
@@ -109,10 +110,22 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 		}
 	}
 	if untold || midway {
+		r.refetched, r.owed = true, false
 		// More tables than a change has cursors, or rows that hang on what came
 		// before or comes behind: everybody refetches.
 		r.reset(out, c.Ordinal, sub, orgcast.Everyone, orgcast.ResetMoved)
 	}
+}
+
+// outlived tells whether a TRUNCATE of a parent table leaves one that hangs on it, as no
+// foreign key lets it.
+func (r *Router) outlived(parent *table, c *orgcast.Change) bool {
+	for _, t := range r.tables {
+		if !truncates(c, t) && slices.ContainsFunc(t.tenant, func(p tablePath) bool { return p.parent == parent }) {
+			return true
+		}
+	}
+	return false
 }
 
 func truncates(c *orgcast.Change, t *table) bool {

@@ -169,7 +169,7 @@ func (w *world) commit(frames ...[]byte) *Output {
 			w.router.Route(m.Change, &w.out)
 		}
 	}
-	w.router.Commit()
+	w.router.Commit(&w.out)
 	for i := range w.out.Events {
 		w.checkFrame(&w.out.Events[i])
 		if i > 0 && w.out.Events[i].Cursor.Compare(w.out.Events[i-1].Cursor) <= 0 {
