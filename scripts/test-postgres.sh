@@ -70,7 +70,8 @@ for major in "$@"; do
   echo "$ended in $((SECONDS - begun)) s"
   if [ "$ended" != ok ]; then
     failed=1
-    grep -E -B1 -A30 -- '^ *--- FAIL|^panic|^FAIL' "$log" | head -200 || true
+    # With -v what a test said stands before its verdict.
+    grep -E -B60 -A30 -- '^ *--- FAIL|^panic|^FAIL' "$log" | head -400 || true
   elif [ -n "$write" ]; then
     put "$row"
   fi
