@@ -36,20 +36,38 @@ func (r *Router) indexed(b *binding, c *orgcast.Change) (organization orgcast.Or
 	return organization
 }
 
-// replaced tells whose a row was, if anybody's, that the transaction at hand deleted,
-// or truncated but not all that hangs on it, and whose key it now gives to another:
-// children that stay with the key have moved.
+// replaced tells whose a row was, if anybody's, that the transaction at hand deleted and
+// whose key it now gives to another: children that stay with the key have moved. What it
+// made of the key in between may be nobody's yet.
 func (r *Router) replaced(b *binding, key []byte) (organization orgcast.OrganizationID, again bool) {
-	if _, again = b.deleted[string(key)]; again {
-		organization, _ = r.resolveKey(b.table, key, atPlace, 0)
-		return organization, true
-	}
-	found, was := b.emptied.get(key)
-	if _, is := b.rows.get(key); is || !was || !b.orphans || r.refetched {
+	if _, again = b.deleted[string(key)]; !again {
 		return "", false
 	}
-	organization, _ = r.resolve(found, atStart, 1)
+	organization, reason := r.resolveKey(b.table, key, atPlace, 0)
+	if reason == ReasonTenantUnknown {
+		organization = r.found(b, key)
+	}
 	return organization, true
+}
+
+// found tells whose a row was, if anybody's, when the transaction found it, of those that
+// it made another's since or truncated.
+func (r *Router) found(b *binding, key []byte) (organization orgcast.OrganizationID) {
+	row, was := b.first[string(key)]
+	if !was {
+		row, was = b.emptied.get(key)
+	}
+	if was {
+		organization, _ = r.resolve(row, atStart, 1)
+	}
+	return organization
+}
+
+// adopted tells whether a parent that is made behind the TRUNCATE of its table has a key
+// that was another organization's before it.
+func (r *Router) adopted(b *binding, key []byte, organization orgcast.OrganizationID) bool {
+	_, was := b.emptied.get(key)
+	return was && r.found(b, key) != organization
 }
 
 // index keeps the parent index. Deleted rows stay until the commit: a cascade

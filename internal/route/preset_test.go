@@ -73,6 +73,10 @@ func aClient(id, organization, name string) row {
 	return row{id, name, nil, nil, nil, nil, `["vip"]`, noon, noon, organization, "u1", "PERSON"}
 }
 
+func aNote(id string, client, property any) row {
+	return row{id, "hi", noon, client, property, "u3"}
+}
+
 func listing(id string, property any, price, status string, archived any) row {
 	return row{id, price, nil, archived, "call first", property, status}
 }
@@ -93,6 +97,17 @@ func TestThePresetInOneTransaction(t *testing.T) {
 	taskOf := func(operation string, id, title string, assignee string) string {
 		return `data.sync {"entityType":"task","entityId":"` + id + `","operation":"` + operation + `","data":{"id":"` + id + `","title":"` + title +
 			`","description":null,"dueDate":null,"status":"PENDING","assignedTo":` + assignee + `,"clientId":null,"propertyId":null,"createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z"}}`
+	}
+	dee := func(at, id string) string {
+		return at + ` data.sync {"entityType":"client","entityId":"` + id + `","operation":"create","data":{"id":"` + id + `","name":"Dee","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
+			`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`
+	}
+	noteOf := func(at, id, client, property string) string {
+		return at + ` data.sync {"entityType":"note","entityId":"` + id + `","operation":"create","data":{"id":"` + id + `","content":"hi","clientId":` + client + `,"propertyId":` + property +
+			`,"createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`
+	}
+	noClients := func(at string) string {
+		return at + ` * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`
 	}
 	for _, test := range []struct {
 		name string
@@ -185,61 +200,33 @@ func TestThePresetInOneTransaction(t *testing.T) {
 			`0.0 * data.sync {"entityType":"property","entityId":"*","operation":"delete","data":null}`}},
 
 		{"truncate parents behind a row that hangs on others", func(o *oikion) rows {
-			return rows{insert(o.notes, row{"n1", "hi", noon, nil, "p2", "u3"}), truncate(o.clients)}
-		}, []string{
-			`0.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":null,"propertyId":"p2","createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
-			`1.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`}},
+			return rows{insert(o.notes, aNote("n1", nil, "p2")), truncate(o.clients)}
+		}, []string{noteOf("0.0 b", "n1", "null", `"p2"`), noClients("1.0")}},
 		{"truncate parents behind a row that hangs on them", func(o *oikion) rows {
-			return rows{insert(o.notes, row{"n1", "hi", noon, "c1", nil, "u3"}), truncate(o.clients)}
-		}, []string{
-			`0.0 a data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":"c1","propertyId":null,"createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
-			`1.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
-			"1.1 * reset moved"}},
+			return rows{insert(o.notes, aNote("n1", "c1", nil)), truncate(o.clients)}
+		}, []string{noteOf("0.0 a", "n1", `"c1"`, "null"), noClients("1.0"), "1.1 * reset moved"}},
 		{"truncate parents of which one has a deleted one's key, and on which nothing hangs", func(o *oikion) rows {
-			return rows{remove(o.clients, aClient("c1", "a", "Ada")), insert(o.clients, aClient("c1", "a", "Ada")), truncate(o.clients),
-				insert(o.notes, row{"n1", "hi", noon, nil, "p2", "u3"}), truncate(o.clients)}
+			return rows{remove(o.clients, aClient("c1", "a", "Dee")), insert(o.clients, aClient("c1", "a", "Dee")), truncate(o.clients),
+				insert(o.notes, aNote("n1", nil, "p2")), truncate(o.clients)}
 		}, []string{
 			`0.0 a data.sync {"entityType":"client","entityId":"c1","operation":"delete","data":null}`,
-			`1.0 a data.sync {"entityType":"client","entityId":"c1","operation":"create","data":{"id":"c1","name":"Ada","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
-			`2.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
-			`3.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":null,"propertyId":"p2","createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
-			`4.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`}},
+			dee("1.0 a", "c1"), noClients("2.0"), noteOf("3.0 b", "n1", "null", `"p2"`), noClients("4.0")}},
 		{"truncate parents, and a row comes before the parent that it hangs on", func(o *oikion) rows {
-			return rows{insert(o.notes, row{"n1", "hi", noon, nil, "p2", "u3"}), truncate(o.clients),
-				insert(o.notes, row{"n2", "hi", noon, "c9", nil, "u3"}), insert(o.clients, aClient("c9", "a", "Dee"))}
-		}, []string{
-			`0.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":null,"propertyId":"p2","createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
-			`1.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
-			`3.0 a data.sync {"entityType":"client","entityId":"c9","operation":"create","data":{"id":"c9","name":"Dee","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
-				`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
-			"3.7 * reset moved", "withheld notes parent_moved"}},
-		{"the same, before a message", func(o *oikion) rows {
-			return rows{insert(o.notes, row{"n1", "hi", noon, nil, "p2", "u3"}), truncate(o.clients),
-				insert(o.notes, row{"n2", "hi", noon, "c9", nil, "u3"}), insert(o.clients, aClient("c9", "a", "Dee")),
+			return rows{insert(o.notes, aNote("n1", nil, "p2")), truncate(o.clients), insert(o.notes, aNote("n2", "c9", nil)), insert(o.clients, aClient("c9", "a", "Dee"))}
+		}, []string{noteOf("0.0 b", "n1", "null", `"p2"`), noClients("1.0"), dee("3.0 a", "c9"), "3.7 * reset moved", "withheld notes parent_moved"}},
+		{"the same again, behind messages", func(o *oikion) rows {
+			return rows{insert(o.notes, aNote("n1", nil, "p2")), truncate(o.clients), insert(o.notes, aNote("n2", "c9", nil)), actor(`{"userId":"u1"}`),
 				said(`{"payload":{"affectedUsers":["u1","u2"],"message":"down","alertType":"error"},"organizationId":"a","type":"system.alert"}`),
-				insert(o.notes, row{"n3", "hi", noon, "c8", nil, "u3"}), insert(o.clients, aClient("c8", "b", "Dee"))}
-		}, []string{
-			`0.0 b data.sync {"entityType":"note","entityId":"n1","operation":"create","data":{"id":"n1","content":"hi","clientId":null,"propertyId":"p2","createdBy":"u3","createdAt":"2025-11-23T12:00:00.000Z"}}`,
-			`1.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
-			`3.0 a data.sync {"entityType":"client","entityId":"c9","operation":"create","data":{"id":"c9","name":"Dee","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
-				`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
-			"3.7 * reset moved",
+				insert(o.notes, aNote("n3", "c9", nil)), insert(o.clients, aClient("c9", "a", "Dee"))}
+		}, []string{noteOf("0.0 b", "n1", "null", `"p2"`), noClients("1.0"),
 			`4.0 a system.alert {"alertType":"error","message":"down","affectedUsers":["u1","u2"]} from app to ["u1" "u2"]`,
-			`6.0 b data.sync {"entityType":"client","entityId":"c8","operation":"create","data":{"id":"c8","name":"Dee","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
-				`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
-			"6.7 * reset moved", "withheld notes parent_moved", "withheld notes parent_moved"}},
+			dee("6.0 a", "c9"), "6.7 * reset moved", "withheld notes parent_moved", "withheld notes parent_moved"}},
 		{"truncate parents, and one comes again as another's, with the rows that hang on it", func(o *oikion) rows {
-			return rows{truncate(o.clients), insert(o.clients, aClient("c1", "b", "Ada"))}
-		}, []string{
-			`0.0 * data.sync {"entityType":"client","entityId":"*","operation":"delete","data":null}`,
-			`1.0 b data.sync {"entityType":"client","entityId":"c1","operation":"create","data":{"id":"c1","name":"Ada","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
-				`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`,
-			"1.4 a reset moved", "1.5 b reset moved"}},
+			return rows{truncate(o.clients), insert(o.clients, aClient("c1", "b", "Dee"))}
+		}, []string{noClients("0.0"), dee("1.0 b", "c1"), "1.7 * reset moved"}},
 
 		// data.sync
-		{"a client", func(o *oikion) rows { return rows{insert(o.clients, aClient("c9", "a", "Dee"))} }, []string{
-			`0.0 a data.sync {"entityType":"client","entityId":"c9","operation":"create","data":{"id":"c9","name":"Dee","email":null,"phone":null,"secondaryEmail":null,"secondaryPhone":null,` +
-				`"tags":["vip"],"clientType":"PERSON","createdBy":"u1","createdAt":"2025-11-23T12:00:00.000Z","updatedAt":"2025-11-23T12:00:00.000Z"}}`}},
+		{"a client", func(o *oikion) rows { return rows{insert(o.clients, aClient("c9", "a", "Dee"))} }, []string{dee("0.0 a", "c9")}},
 		{"a relationship of two clients", func(o *oikion) rows {
 			return rows{insert(o.relationships, row{"r1", "c1", "c3", "CEO", noon, "u1", "PARTNER"}), remove(o.relationships, row{"r1", "c1", "c3", "CEO", noon, "u1", "PARTNER"})}
 		}, []string{

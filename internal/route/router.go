@@ -48,11 +48,10 @@ type Router struct {
 	// rewritten: some parent is no longer what the transaction found, so that an
 	// old row's version must be resolved at both places.
 	rewritten bool
-	// emptied: some parent table is truncated, so that a row that is withheld may be one
-	// that was somebody's; owed: one was, and everybody is to be told at the end to
-	// refetch; refetched: everybody was told at a TRUNCATE.
-	emptied, owed, refetched bool
-	ordinal                  uint64 // of the last change of a table
+	// emptied: some parent table is truncated; owed: behind that it can't be said whose
+	// some row was or is, and everybody is to be told at the end to refetch.
+	emptied, owed bool
+	ordinal       uint64 // of the change at hand
 	// told holds what the transaction at hand told of rows since then: whose the
 	// version is that it made.
 	told map[toldRow]orgcast.OrganizationID
@@ -235,17 +234,18 @@ func (r *Router) Scan(c *orgcast.Change) {
 // Route appends to out what becomes of one change: events, and changes of what
 // is known. Nothing of it aliases the change.
 func (r *Router) Route(c *orgcast.Change, out *Output) {
+	if c.Operation == orgcast.Message && c.Prefix == publish.PrefixSealed {
+		r.payRefetch(out) // it may have an event at the last sub-index itself
+	}
+	r.ordinal = c.Ordinal
 	switch c.Operation {
 	case orgcast.Truncate:
-		r.ordinal = c.Ordinal
 		r.truncate(c, out)
 		return
 	case orgcast.Message:
-		r.everybodyRefetches(out) // a message may have events up to the last sub-index
 		r.message(c, out)
 		return
 	}
-	r.ordinal = c.Ordinal
 	b := r.binding(c.Relation)
 	if b == nil {
 		return
@@ -270,7 +270,7 @@ func (r *Router) Route(c *orgcast.Change, out *Output) {
 // Commit ends the transaction: what it deleted is forgotten. Who has to refetch
 // because of all of it is told behind its last change.
 func (r *Router) Commit(out *Output) {
-	r.everybodyRefetches(out)
+	r.payRefetch(out)
 	for _, t := range r.touched {
 		t.settle()
 	}
@@ -278,7 +278,7 @@ func (r *Router) Commit(out *Output) {
 		plantedIndex()
 	}
 	r.touched, r.scanned = r.touched[:0], false
-	r.emptied, r.owed, r.refetched = false, false, false
+	r.emptied, r.owed = false, false
 	if r.rewritten {
 		r.rewritten, r.told = false, map[toldRow]orgcast.OrganizationID{}
 	}

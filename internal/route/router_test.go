@@ -171,7 +171,20 @@ func TestOneTransaction(t *testing.T) {
 			`1.0 a data.sync {"entityType":"note","entityId":"n1","operation":"update","data":{"id":"n1","content":"x","propertyId":null,"clientId":"c7"}}`}},
 		{"truncated, then another's: the old child was not its", rows{
 			truncate(clients), insert(clients, row{"c1", "b"}), remove(notes, row{"n1", nil, "c1", "x"})}, []string{
-			"1.4 a reset moved", "1.5 b reset moved", "2.7 * reset moved", "withheld notes parent_moved"}},
+			"2.7 * reset moved", "withheld notes parent_moved"}},
+		{"truncated, then a row of nobody's is given a parent that comes later", rows{insert(notes, row{"n2", "p1", nil, "x"}),
+			truncate(clients), update(notes, row{"n5", nil, "c9", "y"}, row{"n5", nil, nil, "y"}), insert(clients, row{"c9", "a"})}, []string{
+			`0.0 a data.sync {"entityType":"note","entityId":"n2","operation":"create","data":{"id":"n2","content":"x","propertyId":"p1","clientId":null}}`,
+			"3.7 * reset moved", "withheld notes tenant_null"}},
+		{"a key comes again with a parent that comes later, and once more with another's", rows{remove(listings, row{"l1", "p1", "1"}),
+			insert(listings, row{"l1", "p9", "1"}), remove(listings, row{"l1", "p9", "1"}), insert(listings, row{"l1", "p2", "1"}),
+			insert(properties, row{"p9", "a", "1", "x", "u1", "s"})}, []string{
+			`0.0 a property.update {"propertyId":"l1","organizationId":"a","operation":"delete","updatedBy":null} for OWNER,ADMIN`,
+			`1.0 a property.update {"propertyId":"l1","organizationId":"a","operation":"create","changes":{"price":{"new":"1"}},"updatedBy":null} for OWNER,ADMIN`,
+			`2.0 a property.update {"propertyId":"l1","organizationId":"a","operation":"delete","updatedBy":null} for OWNER,ADMIN`,
+			`3.0 b property.update {"propertyId":"l1","organizationId":"b","operation":"create","changes":{"price":{"new":"1"}},"updatedBy":null} for OWNER,ADMIN`,
+			"3.4 a reset moved", "3.5 b reset moved",
+			`4.0 a property.update {"propertyId":"p9","organizationId":"a","operation":"create","changes":{"price":{"new":"1"},"about":{"new":"x"}},"updatedBy":"u1"}`}},
 
 		// Size.
 		{"too large a create", rows{insert(properties, row{"p3", "a", "1", long, "u1", "s"})}, []string{

@@ -8,42 +8,19 @@ import (
 	"github.com/oikion/orgcast/internal/sse"
 )
 
-// refetchSub is the sub-index of the reset of everybody: the last, which a row's change
-// has no event for.
-const refetchSub = orgcast.SubIndexes - 1
-
-// row routes a change of a table that is sent, or that is a parent, or both. Behind a
-// TRUNCATE of parents nobody may know any more whose it was, or know yet whose it is:
-// everybody refetches if it is withheld for that.
-func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
-	reason := r.tellRow(b, c, out)
-	if r.emptied && (reason == ReasonParentMoved || reason == ReasonTenantUnknown && c.Old != nil) {
-		r.owed = true
-	}
-}
-
-// everybodyRefetches tells everybody to, behind the last change of a table, if that is
-// owed.
-func (r *Router) everybodyRefetches(out *Output) {
-	if r.owed {
-		r.reset(out, r.ordinal, refetchSub, orgcast.Everyone, orgcast.ResetMoved)
-		r.owed = false
-	}
-}
-
-// tellRow is row, but for that; and why the row, or one of its versions, was withheld.
+// row routes a change of a table that is sent, or that is a parent, or both.
 //
 // If one version's parent moves in the transaction, that version is withheld,
 // but the other is told: a row that left is gone, a row that came is new. Any
 // other reason withholds both.
-func (r *Router) tellRow(b *binding, c *orgcast.Change, out *Output) (reason Reason) {
+func (r *Router) row(b *binding, c *orgcast.Change, out *Output) {
 	if b.kind == kindActivity && b.rows == nil && c.Operation != orgcast.Insert {
-		return "" // what was done stays done
+		return // what was done stays done
 	}
 	// Both versions are resolved before the change is in the index: no table is
 	// its own parent, so that neither asks for it.
 	var before, after orgcast.OrganizationID
-	var other Reason
+	var reason, other Reason
 	asNew := false // nothing is told of the old version
 	if c.Operation != orgcast.Insert {
 		before, asNew, reason = r.oldOrganization(b, c)
@@ -58,6 +35,12 @@ func (r *Router) tellRow(b *binding, c *orgcast.Change, out *Output) (reason Rea
 	if c.Operation != orgcast.Delete {
 		after, other = r.newOrganization(b, c)
 	}
+	// Behind a TRUNCATE of parents a row that has none may be one that was told. Of a new
+	// row nothing was.
+	open := func(reason Reason) bool {
+		return reason == ReasonParentMoved || reason == ReasonTenantUnknown && c.Operation != orgcast.Insert
+	}
+	r.owed = r.owed || r.emptied && (open(reason) || open(other))
 	// A row that was nobody's and is somebody's now is new to him, and one that is
 	// nobody's now is gone to whom it was.
 	switch {
@@ -76,9 +59,10 @@ func (r *Router) tellRow(b *binding, c *orgcast.Change, out *Output) (reason Rea
 		if reason == ReasonNoOldRow && c.Operation == orgcast.Update {
 			before = r.indexed(b, c) // for its children: they have moved, whatever is told of it
 		}
-		if c.New != nil && (len(b.deleted) > 0 || b.orphans) {
+		if c.New != nil && len(b.deleted) > 0 {
 			replaced, again = r.replaced(b, c.New[b.id].Text)
 		}
+		r.owed = r.owed || b.orphans && c.New != nil && r.adopted(b, c.New[b.id].Text, after)
 		r.index(b, c, out)
 	}
 	if reason != "" {
@@ -86,7 +70,7 @@ func (r *Router) tellRow(b *binding, c *orgcast.Change, out *Output) (reason Rea
 		if reason != ReasonParentMoved {
 			r.remember(b, c, "")
 			r.childrenMoved(b, c, out, before, after, replaced, again)
-			return reason
+			return
 		}
 	}
 	switch {
@@ -111,7 +95,15 @@ func (r *Router) tellRow(b *binding, c *orgcast.Change, out *Output) (reason Rea
 	if b.table.notify != nil && after != "" && b.user >= 0 && b.title >= 0 {
 		r.notify(b, c, out, after)
 	}
-	return reason
+}
+
+// payRefetch tells everybody to refetch, behind all that the change at hand has, if that
+// is owed. Only a sealed message has an event at that place.
+func (r *Router) payRefetch(out *Output) {
+	if r.owed {
+		r.reset(out, r.ordinal, orgcast.SubIndexes-1, orgcast.Everyone, orgcast.ResetMoved)
+		r.owed = false
+	}
 }
 
 // create tells of a new row: all its columns that may leave.

@@ -109,6 +109,26 @@ func TestACopyInOneTransactionIsToldOnce(t *testing.T) {
 		"refused repeated: [the body was done before, under the same Idempotency-Key]")
 }
 
+// The message's own events take all the places that its change has.
+func TestARefetchThatIsOwedIsToldBeforeASealedMessage(t *testing.T) {
+	w, receipts := sealedWorld(t, members{"u1@o1": 1})
+	sealed := batch(t, 1, "", commitTime, slices.Repeat([]string{"u1"}, orgcast.SubIndexes)...)
+	if len(sealed) != 1 {
+		t.Fatalf("%d messages", len(sealed))
+	}
+	out := w.remember(receipts, insert(clients, row{"c1", "o1"}), insert(notes, row{"n1", nil, "c1", "x"}), truncate(clients),
+		insert(notes, row{"n2", nil, "c9", "x"}), insert(clients, row{"c9", "o1"}), sealed[0])
+	var places []string
+	for i := range out.Events {
+		at := out.Events[i].Cursor.Index
+		places = append(places, fmt.Sprintf("%d.%d", at/orgcast.SubIndexes, at%orgcast.SubIndexes))
+	}
+	want := []string{"1.0", "2.0", "4.7", "5.0", "5.1", "5.2", "5.3", "5.4", "5.5", "5.6", "5.7"}
+	if !slices.Equal(places, want) {
+		t.Errorf("events at %v, want %v", places, want)
+	}
+}
+
 // TestSealedMessagesAreRefused for each reason, and nothing of them is told or
 // remembered.
 func TestSealedMessagesAreRefused(t *testing.T) {

@@ -171,7 +171,7 @@ func (r *Router) Forget() {
 		t.settle()
 	}
 	r.touched, r.scanned, r.rewritten = r.touched[:0], false, false
-	r.emptied, r.owed, r.refetched = false, false, false
+	r.emptied, r.owed = false, false
 	*r.owners = owners{}
 	clear(r.told)
 	clear(r.organizations)

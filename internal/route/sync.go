@@ -110,7 +110,7 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 		}
 	}
 	if untold || midway {
-		r.refetched, r.owed = true, false
+		r.owed = false
 		// More tables than a change has cursors, or rows that hang on what came
 		// before or comes behind: everybody refetches.
 		r.reset(out, c.Ordinal, sub, orgcast.Everyone, orgcast.ResetMoved)
@@ -118,7 +118,8 @@ func (r *Router) truncate(c *orgcast.Change, out *Output) {
 }
 
 // outlived tells whether a TRUNCATE of a parent table leaves one that hangs on it, as no
-// foreign key lets it.
+// foreign key lets it. What was truncated by itself before counts too, and costs a
+// refetch at most.
 func (r *Router) outlived(parent *table, c *orgcast.Change) bool {
 	for _, t := range r.tables {
 		if !truncates(c, t) && slices.ContainsFunc(t.tenant, func(p tablePath) bool { return p.parent == parent }) {
